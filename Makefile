@@ -1,0 +1,26 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo test down bench chaos-smoke verify generate
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide
+	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask)
+
+test: ## every check and every test, exactly what CI runs
+	@hack/venv && hack/verify-all.sh
+
+down: ## end what `make demo` started
+	@hack/venv && .venv/bin/python -m hack.demo down
+
+bench: ## the numbers, as a table and as JSON under build/bench/
+	@hack/venv && .venv/bin/python -m hack.bench
+
+chaos-smoke: ## kill -9 of runner, gateway and operator around one refund
+	@hack/venv && .venv/bin/python -m pytest tests/chaos -q
+
+verify: ## the checks without the tests
+	@hack/venv && hack/verify-all.sh --no-tests
+
+generate: ## write everything that is generated
+	@hack/venv && .venv/bin/python -m hack.generate
