@@ -1,0 +1,367 @@
+"""May this call be made now, and if not, why not? What a gateway decides.
+
+From the fold, the pinned revisions, what is stopped, and the time; nothing a request says is trusted. Each list below
+is a chain of questions asked in order; the first that objects wins.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from keelstep.domain import contract as contracts
+from keelstep.domain import money, schema, tier
+from keelstep.domain.revision import Pinned
+from keelstep.domain.state import Claim, Gate, Place, State
+from keelstep.events import clock, types
+from keelstep.kinds.contract import ToolContractSpec
+
+GRACE_SECONDS = 5
+"""After a claim's deadline its result may still be on the way for so long."""
+MOST_PERFORMANCES = 10
+"""A claim that lost so many owners is not tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuse:
+    """Not now, or not for you: answered, not recorded."""
+
+    reason: str
+    message: str
+    is_transient: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """No, and that is recorded as the call's result."""
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """It is done already: the recorded answer is the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Somebody owns it: wait for the result, or take over."""
+
+    claim: Claim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskGate:
+    """A person must be asked first."""
+
+    tier: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """An equal earlier call answers it."""
+
+    seq: int
+    key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Perform:
+    """Make the call: under a claim, or freely where it reads and costs nothing."""
+
+    spec: ToolContractSpec
+    planned: types.PlannedCall
+    key: str
+    tier: int
+    estimate_micro_usd: int
+    gate: Gate | None
+    needs_claim: bool
+
+
+Verdict = Refuse | Deny | Answered | Join | AskGate | Replay | Perform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """What is stopped, as CONTROL says: the scope and why."""
+
+    scope: str
+    """tenant, strategy, tool or execution."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Everything a tool call's verdict rests on."""
+
+    state: State
+    pinned: Pinned
+    attempt: int
+    place: Place
+    args: Mapping[str, Any]
+    """The planned arguments, loaded; empty where there is no such planned call."""
+    stop: Stop | None
+    now: int
+    """Nanoseconds since 1970."""
+
+
+def decide_tool(q: Question) -> Verdict:
+    """What to do about a runner's wish to make a planned call."""
+    state = q.state
+    ended = _ended(state, q.attempt)
+    planned = state.step_at(q.place)
+    if planned is not None and q.place in state.results:
+        return Answered()
+    if ended is not None:
+        return ended
+    if planned is None:
+        return Refuse(reason="Superseded", message="this is not a call of the latest plan")
+    claim = state.claims.get(q.place)
+    if claim is not None:
+        return Join(claim=claim)
+    if state.pending_gates:
+        return Refuse(reason="GatePending", message="the run waits for a person")
+    spec = q.pinned.contracts.get(planned.tool)
+    if spec is None or planned.tool not in state.pins:
+        return Deny(reason="ToolNotAllowed", message=f"the strategy does not list {planned.tool}")
+    if q.stop is not None:
+        return _stopped(q.stop, planned.tool)
+    for objects in _OBJECTIONS:
+        objection = objects(q, planned, spec)
+        if objection is not None:
+            return objection
+    key = contracts.idempotency_key(state.xid, planned.tool, spec, q.args, q.place)
+    known = state.keys.get(key)
+    if known is not None and known.status == "ok":
+        return Replay(seq=known.seq, key=key)
+    if known is not None and known.status == "open":
+        return Refuse(reason="KeyBusy", message="an equal call is in flight", is_transient=True)
+    gate = _gate(q, spec)
+    if isinstance(gate, AskGate | Deny | Refuse):
+        return gate
+    estimate = contracts.estimate_micro_usd(spec)
+    if state.spent_micro_usd + state.reserved_micro_usd + estimate > cap_micro_usd(state, q.pinned):
+        return Deny(reason="BudgetExceeded", message="the run's budget does not cover this call")
+    return Perform(
+        spec=spec,
+        planned=planned,
+        key=key,
+        tier=tier.required(spec.consequence_tier),
+        estimate_micro_usd=estimate,
+        gate=gate,
+        needs_claim=not contracts.is_free_read(spec),
+    )
+
+
+def may_send(state: State, claim_seq: int, place: Place, owner: str, stop: Stop | None) -> str:
+    """Why a stored claim permits nothing after all, or nothing where it does. Asked just before the first byte."""
+    claim = state.claims.get(place)
+    if claim is None or claim.seq != claim_seq:
+        return "ClaimClosed"
+    if claim.owner != owner:
+        return "ClaimTakenOver"
+    if state.is_over or state.cancelled is not None:
+        return "RunEnded"
+    if claim.valid_until and claim.stored_at > clock.parse(claim.valid_until):
+        return "ApprovalLapsed"
+    if stop is not None:
+        return _stopped(stop, claim.tool).reason
+    return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Take the claim over and perform it again, with the same key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Nobody can know any more: record `unknown` (`lost` for a model call)."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Its result may still come; look again then."""
+
+    until: int
+    """Nanoseconds since 1970."""
+
+
+def decide_takeover(
+    state: State, claim: Claim, spec: ToolContractSpec, stop: Stop | None, now: int
+) -> Retry | Settle | Wait:
+    """What to do about a claim whose owner is silent."""
+    checks_pass = (
+        contracts.is_repeatable(spec)
+        and claim.performances < MOST_PERFORMANCES
+        and not state.is_over
+        and state.cancelled is None
+        and stop is None
+        and not (claim.valid_until and now > clock.parse(claim.valid_until))
+    )
+    if checks_pass:
+        return Retry()
+    last = clock.parse(claim.deadline) + GRACE_SECONDS * clock.SECOND
+    if now < last:
+        return Wait(until=last)
+    return Settle(message="its gateway died during the call; whether it happened is not known")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallModel:
+    """Call the model, reserving its highest cost."""
+
+
+def decide_model(
+    state: State,
+    pinned: Pinned,
+    attempt: int,
+    ordinal: int,
+    estimate_micro_usd: int | None,
+    stop: Stop | None,
+) -> Refuse | Answered | CallModel:
+    """What to do about a runner's wish to call the model. An open call of this ordinal is the caller's to join."""
+    known = state.models.get(ordinal)
+    if known is not None and known.reply is not None:
+        return Answered()
+    ended = _ended(state, attempt)
+    if ended is not None:
+        return ended
+    if state.pending_gates:
+        return Refuse(reason="GatePending", message="the run waits for a person")
+    if known is not None:
+        return Refuse(reason="ModelCallOpen", message="this call is in flight", is_transient=True)
+    if ordinal != state.ordinal + 1 or not state.is_plan_resolved:
+        return Refuse(reason="Superseded", message=f"the next model call is not number {ordinal}")
+    if stop is not None and stop.scope != "tool":
+        return Refuse(reason="Killed", message=f"{stop.scope} is killed: {stop.reason}")
+    limits = pinned.strategy.limits
+    if state.ordinal >= limits.model_calls:
+        return Refuse(
+            reason="ModelCallsExceeded", message=f"limit of {limits.model_calls} model calls reached"
+        )
+    if state.step >= limits.steps:
+        return Refuse(reason="StepsExceeded", message=f"limit of {limits.steps} steps reached")
+    if state.tokens >= limits.tokens:
+        return Refuse(reason="TokensExceeded", message=f"limit of {limits.tokens} tokens reached")
+    if estimate_micro_usd is None:
+        return Refuse(
+            reason="PriceUnknown", message=f"the price table does not list {pinned.strategy.model.name}"
+        )
+    if state.spent_micro_usd + state.reserved_micro_usd + estimate_micro_usd > cap_micro_usd(state, pinned):
+        return Refuse(reason="BudgetExceeded", message="the run's budget does not cover another model call")
+    return CallModel()
+
+
+def cap_micro_usd(state: State, pinned: Pinned) -> int:
+    """What the run may spend: the smaller of what was asked and the strategy's limit."""
+    limit = money.micro_usd(pinned.strategy.limits.cost_usd)
+    return min(limit, state.started.budget_micro_usd) if state.started is not None else 0
+
+
+def _ended(state: State, attempt: int) -> Refuse | None:
+    if state.started is None or attempt != state.attempt:
+        return Refuse(reason="Superseded", message=f"attempt {attempt} is not the current one")
+    if state.is_over:
+        return Refuse(reason="RunEnded", message="the run is over")
+    if state.suspended is not None:
+        return Refuse(reason="Suspended", message="the run is suspended")
+    if state.cancelled is not None:
+        return Refuse(reason="Cancelled", message="the run is cancelled")
+    return None
+
+
+def _stopped(stop: Stop, tool: str) -> Refuse | Deny:
+    if stop.scope == "tool":
+        return Deny(reason="ToolKilled", message=f"{tool} is killed: {stop.reason}")
+    return Refuse(reason="Killed", message=f"{stop.scope} is killed: {stop.reason}")
+
+
+def _calls_exceeded(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
+    """Is a limit on calls used up?"""
+    limits = q.pinned.strategy.limits
+    if q.state.tool_calls >= limits.tool_calls:
+        return Deny(reason="ToolCallsExceeded", message=f"limit of {limits.tool_calls} tool calls reached")
+    if q.state.step >= limits.steps:
+        return Deny(reason="StepsExceeded", message=f"limit of {limits.steps} steps reached")
+    grant = next((grant for grant in q.pinned.strategy.tools if grant.contract == planned.tool), None)
+    most = grant.max_calls if grant is not None else 0
+    if most is not None and q.state.calls.get(planned.tool, 0) >= most:
+        return Deny(reason="ToolCallsExceeded", message=f"limit of {most} calls of {planned.tool} reached")
+    return None
+
+
+def _arguments_invalid(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
+    """Do the arguments match the contract's schema?"""
+    problems = schema.compile_schema(spec.schemas.input).problems(q.args)
+    return Deny(reason="ArgumentsInvalid", message="; ".join(problems)) if problems else None
+
+
+def _outcome_unknown(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
+    """Is the outcome of an earlier call of this contract unknown?"""
+    if q.state.unknown_key_of(planned.tool) is None:
+        return None
+    return Deny(
+        reason="OutcomeUnknown",
+        message=f"whether an earlier call of {planned.tool} happened is not known; a person must find out",
+    )
+
+
+def _deadline_passed(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
+    """Is there time left?"""
+    assert q.state.started is not None
+    if q.now <= clock.parse(q.state.started.deadline):
+        return None
+    return Deny(reason="DeadlineExceeded", message="the run's deadline has passed")
+
+
+_OBJECTIONS: Sequence[Callable[[Question, types.PlannedCall, ToolContractSpec], Deny | None]] = (
+    _calls_exceeded,
+    _arguments_invalid,
+    _outcome_unknown,
+    _deadline_passed,
+)
+
+
+def _gate(q: Question, spec: ToolContractSpec) -> Gate | AskGate | Deny | Refuse | None:
+    """Must a person be asked, and what did they say? For exactly these arguments and this contract, once."""
+    required = tier.required(spec.consequence_tier)
+    if not tier.needs_gate(required, tier.allowed(q.pinned.strategy.autonomy.max_tier)):
+        return None
+    gate = q.state.gates.get(q.place)
+    if gate is None:
+        return AskGate(tier=required)
+    decided = gate.decided
+    if decided is None:
+        return Refuse(reason="GatePending", message="the run waits for a person")
+    planned = q.state.step_at(q.place)
+    assert planned is not None
+    if decided.verdict != "approved":
+        return Deny(reason=_GATE_REASONS[decided.verdict], message=_because(decided))
+    if gate.used:
+        return Deny(reason="ApprovalUsed", message="the approval was used; it covers one call")
+    if (
+        decided.args_digest != planned.args.digest
+        or decided.contract_digest != q.state.pins[planned.tool].digest
+    ):
+        return Deny(
+            reason="ApprovalMismatch", message="the approval is for other arguments or another contract"
+        )
+    if decided.valid_until and q.now > clock.parse(decided.valid_until):
+        return Deny(reason="ApprovalLapsed", message=f"the approval was valid until {decided.valid_until}")
+    return gate
+
+
+_GATE_REASONS = {"rejected": "GateRejected", "expired": "GateExpired", "withdrawn": "GateWithdrawn"}
+
+
+def _because(decided: types.GateDecided) -> str:
+    who = ", ".join(approver.user for approver in decided.approvers)
+    return " ".join(
+        filter(
+            None,
+            [decided.verdict, f"by {who}" if who else "", f"({decided.reason})" if decided.reason else ""],
+        )
+    )

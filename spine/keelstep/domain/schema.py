@@ -1,0 +1,92 @@
+"""Is a JSON Schema one we accept, and does a document match it?
+
+Draft 2020-12, no reference outside the document, patterns in linear time, plus the format `money` (a decimal string).
+"""
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from keelstep.domain import canonical
+
+MAX_BYTES = 256 * 1024
+"""A larger schema is refused."""
+_MONEY = re.compile(r"^\d{1,12}(\.\d{1,6})?$")
+
+
+class SchemaError(ValueError):
+    """The schema is not one we accept; the message says why."""
+
+
+class Schema:
+    """A compiled schema."""
+
+    def __init__(self, validator: jsonschema_rs.Draft202012Validator) -> None:
+        self._validator = validator
+
+    def problems(self, document: Any, most: int = 5) -> list[str]:
+        """What is wrong with a document, one sentence each with its place; empty where it matches."""
+        found: list[str] = []
+        for error in self._validator.iter_errors(document):
+            place = ".".join(str(part) for part in error.instance_path) or "(root)"
+            found.append(f"{place}: {_brief(error.message)}")
+            if len(found) == most:
+                break
+        return found
+
+
+def compile_schema(document: Mapping[str, Any]) -> Schema:
+    """Compile a schema.
+
+    Raises:
+        SchemaError: it is too large, not valid 2020-12, or refers to another document.
+    """
+    payload = canonical.dumps(document)
+    if len(payload) > MAX_BYTES:
+        raise SchemaError(f"{len(payload)} bytes; at most {MAX_BYTES}")
+    return _compile(payload)
+
+
+@functools.lru_cache(maxsize=2048)
+def _compile(payload: bytes) -> Schema:
+    document = canonical.loads(payload)
+    outside = _external_reference(document)
+    if outside:
+        raise SchemaError(f"$ref to {outside!r}: only references within the schema are allowed")
+    try:
+        jsonschema_rs.meta.validate({"$schema": _DRAFT, **document})
+        return Schema(
+            jsonschema_rs.Draft202012Validator(
+                document,
+                validate_formats=True,
+                formats={"money": lambda text: bool(_MONEY.match(text))},
+                pattern_options=jsonschema_rs.RegexOptions(size_limit=1_000_000),
+                offline=True,
+                mask="the value",
+            )
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        raise SchemaError(_brief(str(error))) from error
+
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _external_reference(document: Any) -> str:
+    if isinstance(document, dict):
+        for key in ("$ref", "$dynamicRef"):
+            target = document.get(key)
+            if isinstance(target, str) and not target.startswith("#"):
+                return target
+        return next(filter(None, map(_external_reference, document.values())), "")
+    if isinstance(document, list):
+        return next(filter(None, map(_external_reference, document)), "")
+    return ""
+
+
+def _brief(text: str, most: int = 300) -> str:
+    line = text.strip().splitlines()[0] if text.strip() else "invalid"
+    return line if len(line) <= most else line[: most - 1] + "…"

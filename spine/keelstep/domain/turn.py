@@ -1,0 +1,275 @@
+"""What does a runner do next? One decision from the fold, the pinned revisions and the payloads they name.
+
+    no model call yet, or the plan is done ──► AskModel
+    the model call is open                 ──► AskModel (the same: the gateway answers it once)
+    a reply with calls                     ──► Propose
+    a planned call without result          ──► AskTool, or AskGates where a person must be asked first
+    a final reply                          ──► Finish
+    replaced, over, suspended, parked      ──► Stop
+
+The runner evaluates tiers only to save a round trip; the gateway decides.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from keelstep.domain import canonical, cel, template, tier, transcript
+from keelstep.domain import reply as replies
+from keelstep.domain.revision import Pinned
+from keelstep.domain.state import State
+from keelstep.events import types
+
+MOST_CORRECTIONS = 2
+"""A model that is malformed once more than this ends the run."""
+MOST_MODEL_FAILURES = 3
+"""Model calls that fail in a row end the run."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """This attempt is done; exit 0."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskModel:
+    """Ask the gateway for the model call of this ordinal."""
+
+    ordinal: int
+    messages: bytes
+    failures: int = 0
+    """Model calls that failed just before this one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propose:
+    """Append the plan that the last reply asks for."""
+
+    ordinal: int
+    calls: Sequence[replies.Call]
+    summary: str
+    policy_checks: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskTool:
+    """Ask the gateway for a planned call."""
+
+    plan_seq: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One call that needs a person."""
+
+    plan_seq: int
+    index: int
+    tier: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskGates:
+    """Append these questions, then stop: no pod waits for a person."""
+
+    questions: Sequence[Question]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Append the end."""
+
+    finished: types.ExecFinished
+    output: bytes | None
+
+
+Action = Stop | AskModel | Propose | AskTool | AskGates | Finish
+
+
+def must_stop(state: State, attempt: int) -> str:
+    """Why this attempt may do nothing more, or nothing where it may go on."""
+    if state.undecidable:
+        return "Undecidable"
+    if state.attempt != attempt:
+        return "Superseded"
+    if state.is_over:
+        return "RunEnded"
+    if state.suspended is not None:
+        return "Suspended"
+    if state.cancelled is not None:
+        return "Cancelled"
+    return ""
+
+
+def decide(state: State, pinned: Pinned, payloads: transcript.Payloads, attempt: int) -> Action:
+    """What to do next."""
+    reason = must_stop(state, attempt)
+    if reason:
+        return Stop(reason=reason)
+    if state.plan is not None and not state.is_plan_resolved:
+        return _next_call(state, pinned)
+    if state.pending_gates:
+        return Stop(reason="Parked")
+    last = state.models.get(state.ordinal)
+    if last is None:
+        return _ask_model(state, pinned, payloads, 1)
+    if last.reply is None:
+        return _ask_model(state, pinned, payloads, state.ordinal)
+    if last.reply.status != "ok":
+        return _after_failure(state, pinned, payloads)
+    if state.ordinal in state.plans:
+        return _ask_model(state, pinned, payloads, state.ordinal + 1)
+    assert last.reply.response is not None
+    return _after_reply(state, pinned, payloads, payloads[last.reply.response.digest])
+
+
+def _next_call(state: State, pinned: Pinned) -> Action:
+    plan = state.plan
+    assert plan is not None
+    waiting = [call for call in plan.steps if (plan.seq, call.index) not in state.results]
+    if _needs_gate(state, pinned, waiting[0]) or state.pending_gates:
+        questions = [
+            Question(plan_seq=plan.seq, index=call.index, tier=_tier(pinned, call))
+            for call in waiting
+            if _needs_gate(state, pinned, call)
+        ]
+        return AskGates(questions=questions) if questions else Stop(reason="Parked")
+    return AskTool(plan_seq=plan.seq, index=waiting[0].index)
+
+
+def _tier(pinned: Pinned, call: types.PlannedCall) -> int:
+    spec = pinned.contracts.get(call.tool)
+    return tier.required(spec.consequence_tier) if spec is not None else 0
+
+
+def _needs_gate(state: State, pinned: Pinned, call: types.PlannedCall) -> bool:
+    """Must a person be asked who has not been asked yet?"""
+    plan = state.plan
+    assert plan is not None
+    if (plan.seq, call.index) in state.gates or call.tool not in pinned.contracts:
+        return False
+    return tier.needs_gate(_tier(pinned, call), tier.allowed(pinned.strategy.autonomy.max_tier))
+
+
+def _ask_model(
+    state: State, pinned: Pinned, payloads: transcript.Payloads, ordinal: int, failures: int = 0
+) -> Action:
+    limits = pinned.strategy.limits
+    if ordinal > state.ordinal:
+        if state.ordinal >= limits.model_calls:
+            return _fail(state, "ModelCallsExceeded", f"limit of {limits.model_calls} model calls reached")
+        if state.step >= limits.steps:
+            return _fail(state, "StepsExceeded", f"limit of {limits.steps} steps reached")
+        if state.tokens >= limits.tokens:
+            return _fail(state, "TokensExceeded", f"limit of {limits.tokens} tokens reached")
+    try:
+        messages = transcript.messages(state, pinned, payloads)
+    except template.TemplateError as error:
+        return _fail(state, "PromptInvalid", f"the prompt cannot be rendered: {error}")
+    return AskModel(ordinal=ordinal, messages=messages, failures=failures)
+
+
+def _after_failure(state: State, pinned: Pinned, payloads: transcript.Payloads) -> Action:
+    failures = 0
+    for ordinal in range(state.ordinal, 0, -1):
+        answer = state.models[ordinal].reply
+        if answer is None or answer.status == "ok":
+            break
+        failures += 1
+    last = state.models[state.ordinal].reply
+    error = last.error if last is not None else None
+    if error is not None and error.error_class in ("Refused", "Invalid"):
+        return _fail(state, error.reason, error.message)
+    if failures >= MOST_MODEL_FAILURES:
+        what = error.message if error is not None else "no answer"
+        return _fail(state, "ModelUnavailable", f"{failures} model calls in a row failed: {what}")
+    return _ask_model(state, pinned, payloads, state.ordinal + 1, failures)
+
+
+def _after_reply(state: State, pinned: Pinned, payloads: transcript.Payloads, said: bytes) -> Action:
+    meaning = replies.read(said, state.ordinal, pinned)
+    if isinstance(meaning, replies.Calls):
+        checks = [f"{call.tool}:{_check(state, pinned, call)}" for call in meaning.calls]
+        return Propose(
+            ordinal=state.ordinal, calls=meaning.calls, summary=meaning.summary, policy_checks=checks
+        )
+    if isinstance(meaning, replies.Final):
+        return _finish(state, pinned, meaning.output)
+    if _malformed_in_a_row(state, pinned, payloads) > MOST_CORRECTIONS:
+        complaint = next(iter(meaning.complaints.values()))
+        return _fail(
+            state, "ModelMalformed", f"after {MOST_CORRECTIONS} corrections, {meaning.reason}: {complaint}"
+        )
+    return _ask_model(state, pinned, payloads, state.ordinal + 1)
+
+
+def _check(state: State, pinned: Pinned, call: replies.Call) -> str:
+    required = tier.required(pinned.contracts[call.tool].consequence_tier)
+    gated = tier.needs_gate(required, tier.allowed(pinned.strategy.autonomy.max_tier))
+    return f"tier{required}:{'gate' if gated else 'free'}"
+
+
+def _malformed_in_a_row(state: State, pinned: Pinned, payloads: transcript.Payloads) -> int:
+    count = 0
+    for ordinal in range(state.ordinal, 0, -1):
+        answer = state.models[ordinal].reply
+        if answer is None or answer.response is None:
+            continue
+        meaning = replies.read(payloads[answer.response.digest], ordinal, pinned)
+        if not isinstance(meaning, replies.Malformed):
+            break
+        count += 1
+    return count
+
+
+def _finish(state: State, pinned: Pinned, output: bytes) -> Finish:
+    values = {
+        "output": canonical.loads(output),
+        "trace": {
+            "steps": state.step,
+            "modelCalls": state.ordinal,
+            "toolCalls": state.tool_calls,
+            "tokens": state.tokens,
+            "tools": {name: state.successes.get(name, 0) for name in pinned.contracts},
+        },
+    }
+    criteria = [_criterion(each.name, each.expression, values) for each in pinned.strategy.success_criteria]
+    missed = [each.name for each in criteria if not each.holds]
+    return Finish(
+        finished=types.ExecFinished(
+            outcome="failed" if missed else "succeeded",
+            reason="CriteriaNotMet" if missed else "Completed",
+            message=f"not met: {', '.join(missed)}" if missed else "",
+            criteria=criteria,
+            steps_n=state.step,
+            tokens=state.tokens,
+            micro_usd=state.spent_micro_usd,
+        ),
+        output=output,
+    )
+
+
+def _criterion(name: str, expression: str, values: dict[str, object]) -> types.Criterion:
+    try:
+        holds = cel.compile_expression(expression, ("output", "trace")).holds(values)
+        return types.Criterion(name=name, holds=holds)
+    except (cel.CompileError, cel.EvaluationError) as error:
+        return types.Criterion(name=name, holds=False, error=str(error)[:200])
+
+
+def _fail(state: State, reason: str, message: str) -> Finish:
+    finished = types.ExecFinished(
+        outcome="failed",
+        reason=reason,
+        message=message,
+        steps_n=state.step,
+        tokens=state.tokens,
+        micro_usd=state.spent_micro_usd,
+    )
+    return Finish(finished=finished, output=None)
+
+
+def refusal(state: State, reason: str, message: str) -> Finish:
+    """The end of a run whose model call the gateway refused for good."""
+    return _fail(state, reason, message)

@@ -1,0 +1,260 @@
+"""Is a stored message an event of this execution?
+
+The fence keeps honest writers in order; validity keeps dishonest ones out. A message that fails any check here is
+void: it changes no state and justifies no claim, writers append past it, and it is reported with the reason returned
+here. Validity never depends on time, and an honest writer's acknowledged append is never void.
+"""
+
+from collections.abc import Callable
+
+from keelstep.domain.state import Claim, State
+from keelstep.events import envelope, types
+from keelstep.events.envelope import Event
+from keelstep.events.frame import Stored
+
+Vouch = Callable[[types.Writer, Stored], bool]
+"""Does the message carry its writer's own signature? Operator and gateway sign, runners do not."""
+
+
+def writer_of(token: str) -> tuple[types.Writer, int] | None:
+    """The writer and, for a runner, its attempt, from a subject's last token."""
+    if token == types.Writer.OPERATOR:
+        return types.Writer.OPERATOR, 0
+    if token == types.Writer.GATEWAY:
+        return types.Writer.GATEWAY, 0
+    if token[:1] == "a" and token[1:].isascii() and token[1:].isdigit() and token[1:2] != "0":
+        return types.Writer.RUNNER, int(token[1:])
+    return None
+
+
+def misplaced(state: State, stored: Stored, head: envelope.Envelope) -> str:
+    """Why the message does not continue this log, or nothing where it does."""
+    if head.tenant != state.tenant or head.execution != state.xid:
+        return "ForeignSubject"
+    if head.seq != state.seq + 1:
+        return "OutOfSequence"
+    if head.prev != state.head:
+        return "BrokenChain"
+    writer = writer_of(stored.writer)
+    if writer is None:
+        return "WrongWriter"
+    if writer[0] is types.Writer.RUNNER and not (writer[1] == head.attempt == state.attempt):
+        return "OldAttempt"
+    if writer[0] is types.Writer.GATEWAY and head.attempt != state.attempt:
+        return "OldAttempt"
+    return ""
+
+
+def refused(state: State, stored: Stored, event: Event, vouch: Vouch) -> str:
+    """Why a well-placed event is void nevertheless, or nothing where it is valid."""
+    found = writer_of(stored.writer)
+    if found is None or found[0] not in types.KINDS[event.type].writers:
+        return "WrongWriter"
+    writer = found[0]
+    if writer is not types.Writer.RUNNER and not vouch(writer, stored):
+        return "Unsigned"
+    if event.type == "exec.started":
+        return "" if state.started is None else "NotAllowed"
+    if state.started is None:
+        return "NotAllowed"
+    rule = _RULES[event.type]
+    return "" if rule(state, writer, event.data) else "NotAllowed"
+
+
+def _is_running(state: State) -> bool:
+    """Something may begin: an attempt runs, nothing holds or stops it."""
+    return (
+        state.attempt > 0
+        and not state.is_over
+        and state.suspended is None
+        and state.cancelled is None
+        and state.pending_gates == 0
+    )
+
+
+def _attempt(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ExecAttempt)
+    return (
+        data.attempt == state.attempt + 1
+        and not state.is_over
+        and state.suspended is None
+        and state.pending_gates == 0
+    )
+
+
+def _model_called(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ModelCalled)
+    return (
+        _is_running(state)
+        and data.ordinal == state.ordinal + 1
+        and data.reserved_micro_usd >= 0
+        and state.open_model_call is None
+        and state.is_plan_resolved
+    )
+
+
+def _model_replied(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ModelReplied)
+    call = state.open_model_call
+    return (
+        call is not None
+        and call.ordinal == data.ordinal
+        and (data.status != "ok" or data.response is not None)
+    )
+
+
+def _plan(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.PlanProposed)
+    last = state.models.get(state.ordinal)
+    return (
+        _is_running(state)
+        and last is not None
+        and last.reply is not None
+        and last.reply.status == "ok"
+        and data.ordinal == state.ordinal
+        and data.ordinal not in state.plans
+        and len(data.steps) > 0
+        and all(call.index == place for place, call in enumerate(data.steps))
+    )
+
+
+def _claim(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ToolCalled)
+    place = (data.plan_seq, data.index)
+    planned = state.step_at(place)
+    pin = state.pins.get(data.tool)
+    key = state.keys.get(data.idempotency_key)
+    return (
+        _is_running(state)
+        and planned is not None
+        and pin is not None
+        and planned.tool == data.tool
+        and planned.args.digest == data.args.digest
+        and pin.digest == data.contract_digest
+        and data.tier >= pin.tier
+        and data.estimate_micro_usd >= 0
+        and place not in state.results
+        and place not in state.claims
+        and (key is None or key.status == "failed")
+        and state.unknown_key_of(data.tool) is None
+        and _is_gate_honoured(state, data)
+    )
+
+
+def _is_gate_honoured(state: State, data: types.ToolCalled) -> bool:
+    """A tier-3 call has an approval of its own, unused, for exactly these arguments and this contract."""
+    if data.gate_seq is None:
+        return data.tier < 3
+    gate = state.gates.get((data.plan_seq, data.index))
+    return (
+        gate is not None
+        and gate.decided is not None
+        and gate.decided_seq == data.gate_seq
+        and gate.decided.verdict == "approved"
+        and gate.decided.args_digest == data.args.digest
+        and gate.decided.contract_digest == data.contract_digest
+        and not gate.used
+    )
+
+
+def _retry(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ToolRetried)
+    claim = _claim_of(state, data.plan_seq, data.index, data.claim_seq)
+    return (
+        claim is not None
+        and not state.is_over
+        and state.cancelled is None
+        and data.attempt_number == claim.performances + 1
+    )
+
+
+def _claim_of(state: State, plan_seq: int, index: int, claim_seq: int | None) -> Claim | None:
+    claim = state.claims.get((plan_seq, index))
+    return claim if claim is not None and claim.seq == claim_seq else None
+
+
+def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ToolResult)
+    place = (data.plan_seq, data.index)
+    planned = state.step_at(place)
+    pin = state.pins.get(data.tool)
+    if place in state.results or planned is None or planned.tool != data.tool:
+        return False
+    if writer is types.Writer.RUNNER:
+        return pin is not None and pin.builtin and data.claim_seq is None and _is_running(state)
+    if data.claim_seq is not None:
+        claim = _claim_of(state, data.plan_seq, data.index, data.claim_seq)
+        if claim is None or data.status == "denied":
+            return False
+        return not (data.status == "failed" and claim.performances > 1)
+    if place in state.claims:
+        return False
+    if data.status == "denied":
+        return _is_running(state)
+    if data.replayed_seq is not None:
+        known = state.keys.get(data.idempotency_key)
+        return (
+            _is_running(state)
+            and known is not None
+            and known.status == "ok"
+            and known.seq == data.replayed_seq
+        )
+    return pin is not None and pin.tier == 0 and pin.estimate_micro_usd == 0 and state.attempt > 0
+
+
+def _gate_requested(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.GateRequested)
+    place = (data.plan_seq, data.index)
+    return (
+        state.attempt > 0
+        and not state.is_over
+        and state.suspended is None
+        and state.cancelled is None
+        and state.step_at(place) is not None
+        and place not in state.gates
+        and place not in state.results
+        and place not in state.claims
+    )
+
+
+def _gate_decided(state: State, _: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.GateDecided)
+    gate = state.gates.get((data.plan_seq, data.index))
+    return (
+        gate is not None
+        and gate.decided is None
+        and gate.request_seq == data.request_seq
+        and not state.is_over
+    )
+
+
+def _finished(state: State, writer: types.Writer, data: types.Data) -> bool:
+    assert isinstance(data, types.ExecFinished)
+    if writer is types.Writer.OPERATOR:
+        return not state.is_over
+    return (
+        _is_running(state)
+        and data.outcome != "cancelled"
+        and not state.claims
+        and state.open_model_call is None
+    )
+
+
+_RULES: dict[str, Callable[[State, types.Writer, types.Data], bool]] = {
+    "exec.attempt": _attempt,
+    "model.called": _model_called,
+    "model.replied": _model_replied,
+    "plan.proposed": _plan,
+    "tool.called": _claim,
+    "tool.retried": _retry,
+    "tool.result": _result,
+    "gate.requested": _gate_requested,
+    "gate.decided": _gate_decided,
+    "exec.suspended": lambda state, _, __: not state.is_over and state.suspended is None,
+    "exec.resumed": lambda state, _, __: not state.is_over and state.suspended is not None,
+    "exec.cancelled": lambda state, _, __: not state.is_over and state.cancelled is None,
+    "exec.killed": lambda state, _, __: not state.is_over,
+    "exec.finished": _finished,
+    "feedback.given": lambda state, _, __: state.is_over,
+}
+"""May this happen now? One question per event type; `exec.started` is asked before."""

@@ -1,0 +1,47 @@
+"""How do we write a point in time? RFC 3339 in UTC as text, nanoseconds since 1970 as a number; never a float.
+
+Nothing here reads a clock but `now`, and nothing pure may call that.
+"""
+
+import re
+import time
+from datetime import UTC, datetime
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+_TEXT = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z$")
+
+
+def now() -> int:
+    """The wall clock, nanoseconds since 1970."""
+    return time.time_ns()
+
+
+def boot() -> int:
+    """Nanoseconds since boot, counting while the machine or the process is stopped: what deadlines are measured by."""
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime_ns(clock)
+
+
+def text(nanoseconds: int) -> str:
+    """RFC 3339 with microseconds: `2026-11-21T08:00:00.123456Z`."""
+    seconds, rest = divmod(nanoseconds, SECOND)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+
+
+def whole(nanoseconds: int) -> str:
+    """RFC 3339 in whole seconds, as Kubernetes writes it: `2026-11-21T08:00:00Z`."""
+    return f"{datetime.fromtimestamp(nanoseconds // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def parse(value: str) -> int:
+    """Nanoseconds since 1970 of an RFC 3339 time in UTC.
+
+    Raises:
+        ValueError: it is not such a time.
+    """
+    match = _TEXT.match(value)
+    if match is None:
+        raise ValueError(f"not an RFC 3339 time in UTC: {value!r}")
+    seconds = int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp())
+    return seconds * SECOND + int((match[2] or "0").ljust(9, "0"))

@@ -1,0 +1,134 @@
+"""How does an event become bytes, and bytes an event again?
+
+The bytes that are stored are the event: they are hashed and signed as they are and never written again from their
+meaning. Reading tells four things apart: an event, one of a newer version or unknown type (undecidable), and bytes
+that are no event of ours (malformed). Nothing here judges whether an event is allowed.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+import msgspec
+
+from keelstep.events import types
+
+VERSION = 1
+"""The version we write, and the newest we read."""
+GENESIS = "0" * 64
+"""`prev` of an execution's first event."""
+MAX_BYTES = 60 * 1024
+"""An event larger than this does not fit the stream (64 KiB with headers)."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """What an event settled."""
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    micro_usd: int = 0
+
+
+FREE = Cost()
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """What every event says, whatever its type."""
+
+    v: int
+    id: str
+    type: str
+    tenant: str
+    execution: str
+    """The xid."""
+    root: str
+    """The xid of the run that began it all."""
+    parent: str | None
+    """The xid of the run that began this one."""
+    trace_id: str
+    seq: int
+    """From 1, without a gap among valid events."""
+    step: int
+    """Model turns and tool calls begun so far."""
+    attempt: int
+    actor: str
+    """The program's instance, or the person it writes for."""
+    ts: str
+    """The writer's clock: information, nothing decides by it."""
+    prev: str
+    """SHA-256 of the previous valid event's bytes."""
+    cost: Cost
+    data: msgspec.Raw
+    subject: str | None = None
+    """The person this is about, for erasure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """An event, decoded."""
+
+    envelope: Envelope
+    data: types.Data
+    type: str
+
+    @property
+    def seq(self) -> int:
+        """Its place in its execution."""
+        return self.envelope.seq
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undecidable:
+    """An event whose type or version this program does not know: nothing may be decided past it."""
+
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Malformed:
+    """Bytes that are no event."""
+
+    why: str
+
+
+_ENCODER = msgspec.json.Encoder()
+_ENVELOPES = msgspec.json.Decoder(Envelope)
+_DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in types.KINDS.items()}
+_VERSION_ONLY = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def encode(envelope: Envelope) -> bytes:
+    """The bytes to store."""
+    return _ENCODER.encode(envelope)
+
+
+def raw(data: types.Data) -> msgspec.Raw:
+    """An event's data, ready for its envelope."""
+    return msgspec.Raw(_ENCODER.encode(data))
+
+
+def decode(payload: bytes) -> Event | Undecidable | Malformed:
+    """What stored bytes say. Never raises."""
+    try:
+        envelope = _ENVELOPES.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Malformed(why=f"not an event: {error}")
+    decoder = _DATA.get(envelope.type)
+    if decoder is None or envelope.v != VERSION:
+        if envelope.v < 1:
+            return Malformed(why=f"version {envelope.v}")
+        return Undecidable(envelope=envelope)
+    try:
+        return Event(envelope=envelope, data=decoder.decode(envelope.data), type=envelope.type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Malformed(why=f"data of {envelope.type}: {error}")
+
+
+def digest(payload: bytes) -> str:
+    """SHA-256 of stored bytes, hex: the next event's `prev`."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def identifier(xid: str, type_name: str, *parts: object) -> str:
+    """An event's id, the same wherever the same fact is proposed: 32 hex digits."""
+    text = "\x1f".join((xid, type_name, *map(str, parts)))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
