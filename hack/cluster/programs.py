@@ -1,0 +1,83 @@
+"""Which programs is a cluster made of, and how is each compiled?
+
+Pure data and digests: what is built, never how a build runs (that is `build`).
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+KUBERNETES_VERSION = "1.35.4"
+"""The version `gomod/kubernetes` pins; stamped into the programs, else they report v0.0.0."""
+
+ETCD_VERSION = "3.6.5"
+"""The version `gomod/etcd` pins."""
+
+GOMOD = Path(__file__).parent / "gomod"
+
+
+def _kubernetes_stamps() -> str:
+    major, minor, _ = KUBERNETES_VERSION.split(".")
+    values = {
+        "gitVersion": f"v{KUBERNETES_VERSION}",
+        "gitMajor": major,
+        "gitMinor": minor,
+        "gitTreeState": "clean",
+    }
+    stamped = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+    return " ".join(f"-X {package}.{k}={v}" for package in stamped for k, v in values.items())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """A Go module of ours whose go.sum pins everything that its programs are compiled from."""
+
+    name: str
+    folder: Path
+    packages: tuple[tuple[str, str], ...]
+    """(program, import path of its main package)."""
+    ldflags: str
+
+    def digest(self, toolchain: str) -> str:
+        """Name a build by all that decides its bytes: module files, flags and toolchain."""
+        told = hashlib.sha256()
+        for part in (
+            (self.folder / "go.mod").read_bytes(),
+            (self.folder / "go.sum").read_bytes(),
+            self.ldflags.encode(),
+            toolchain.encode(),
+        ):
+            told.update(len(part).to_bytes(8, "big") + part)
+        return told.hexdigest()[:24]
+
+
+MODULES = (
+    Module(
+        name=f"etcd {ETCD_VERSION}",
+        folder=GOMOD / "etcd",
+        packages=(("etcd", "go.etcd.io/etcd/server/v3"),),
+        ldflags="-s -w",
+    ),
+    Module(
+        name=f"Kubernetes {KUBERNETES_VERSION}",
+        folder=GOMOD / "kubernetes",
+        packages=(
+            ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+            ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+            ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
+            ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+        ),
+        ldflags=f"-s -w {_kubernetes_stamps()}",
+    ),
+)
+
+
+def wanted(names: Sequence[str]) -> list[tuple[Module, dict[str, str]]]:
+    """Pick the modules that hold the named programs, each with its `{program: package}`."""
+    picked = [(m, {p: path for p, path in m.packages if p in names}) for m in MODULES]
+    return [(module, packages) for module, packages in picked if packages]
+
+
+ALL = tuple(program for module in MODULES for program, _ in module.packages)
+"""Every program a cluster needs."""

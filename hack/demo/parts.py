@@ -1,0 +1,87 @@
+"""What does the demo keep running? One local cluster and one keelstep in it, found again by the next command."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hack.cluster import controlplane, errors, lifecycle, progress, settings
+from hack.local import platform
+from hack.local.kubectl import Kubectl
+from hack.local.platform import Platform
+
+CLUSTER = "demo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """A running demo."""
+
+    status: lifecycle.Status
+    platform: Platform
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the demo lies."""
+        return self.platform.folder
+
+    @property
+    def manifests(self) -> Path:
+        """The example's manifests, filled in."""
+        return self.platform.manifests()
+
+    def kubectl(self, persona: str, show: Callable[[str], None]) -> Kubectl:
+        """kubectl as a persona."""
+        return self.platform.kubectl(persona, show)
+
+    def ledger(self) -> list[Any]:
+        """What the shop booked."""
+        return self.platform.ledger()
+
+
+@contextmanager
+def start(configured: settings.Settings, shown: progress.Progress) -> Iterator[Demo]:
+    """Start what does not run yet. Nothing is ended when the block is left: the demo goes on running."""
+    status = lifecycle.up(configured, CLUSTER, "process", shown)
+    local = _platform(configured)
+    with shown.step("Starting NATS JetStream, the example's shop and its scripted model"):
+        local.start_broker()
+        local.start_example()
+    with shown.step("Installing the kinds, the roles and the admission policies"):
+        local.define()
+    with shown.step("Starting operator and gateway"):
+        local.start_gateway()
+        local.start_operator()
+    yield Demo(status=status, platform=local)
+
+
+def stop(configured: settings.Settings, shown: progress.Progress) -> bool:
+    """End everything `start` started and forget it; False where there is nothing."""
+    folder = configured.state / CLUSTER
+    was_there = folder.exists()
+    if was_there:
+        with shown.step("Stopping operator, gateway, NATS and the example"):
+            platform.stop_recorded(folder)
+        shutil.rmtree(folder)
+    return lifecycle.down(configured, CLUSTER, shown) or was_there
+
+
+def describe(configured: settings.Settings) -> Iterator[str]:
+    """What runs, a line each."""
+    status = lifecycle.status(configured, CLUSTER)
+    for part in status.parts:
+        yield f"{part.name:24} {'running' if part.is_healthy else 'not running'}"
+    local = _platform(configured)
+    for name in ("nats-server", "shop", "model", "operator", "gateway"):
+        found = local.find(name)
+        yield f"{name:24} {f'running, pid {found.pid}' if found else 'not running'}"
+    yield f"logs: {local.folder / 'logs'}"
+
+
+def _platform(configured: settings.Settings) -> Platform:
+    plane = controlplane.find(configured.clusters / CLUSTER)
+    if plane is None:
+        raise errors.NoSuchCluster("the demo does not run; start it with `make demo`")
+    return Platform(folder=configured.state / CLUSTER, plane=plane)

@@ -1,0 +1,274 @@
+"""What does the demo show? Five runs, with the commands a person would type and what they print.
+
+apply ─► watch ─► approve one refund, reject the other, kill a strategy in mid-run ─► look at every run's record
+"""
+
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+
+from examples.refund import render
+from hack.demo import tables
+from hack.demo.parts import Demo
+from hack.local.kubectl import CommandError, Kubectl
+
+NAMESPACE = render.NAMESPACE
+AUTHOR, REQUESTER, APPROVER = "ada", "demo-requester", "grace"
+RUNS = ("small-claim", "refund-approved", "refund-rejected", "malformed-arguments", "runaway")
+GATED = {"refund-approved": "Approved", "refund-rejected": "Rejected"}
+REASONS = {
+    "Approved": "the photo shows the leak",
+    "Rejected": "the grinder works as described",
+}
+STEP_SECONDS = 90.0
+POLL_SECONDS = 0.1
+
+out = Console(highlight=False, soft_wrap=True)
+
+
+class StoryError(Exception):
+    """The demo did not go as it must; the message says where to look."""
+
+
+def tell(demo: Demo, *, ask: bool) -> None:
+    """Tell the whole story.
+
+    Raises:
+        StoryError: something did not happen, or ended otherwise than it must.
+    """
+    author, requester, approver = (demo.kubectl(who, _command) for who in (AUTHOR, REQUESTER, APPROVER))
+    admin = demo.kubectl("admin", _command)
+    _start_afresh(demo, admin, author, approver)
+    before = len(_refunds(demo))
+    _chapter(
+        "A tenant, its tools and its agents",
+        f"{AUTHOR} applies them; the operator checks what the API server cannot.",
+    )
+    _apply(demo, admin, author)
+    _chapter("Five executions", f"{REQUESTER} asks for them and watches.")
+    with _watching(requester):
+        requester.run("apply", "-f", str(demo.manifests / "executions.yaml"))
+        _wait("the two refunds to wait for a person", lambda: len(_pending(approver)) == len(GATED), demo)
+        _wait(
+            "the runaway agent to get going", lambda: _status(requester, "runaway").get("step", 0) >= 3, demo
+        )
+    _decide(approver, ask=ask)
+    _kill(author)
+    _wait("all five to end", lambda: _all_over(requester), demo)
+    _chapter("How they ended", "The reason of each ended run stands in its condition and its Event.")
+    table = requester.run("get", "executions", "-n", NAMESPACE)
+    out.print(table, markup=False)
+    _records(demo, requester)
+    _check(table, booked=len(_refunds(demo)) - before, ask=ask)
+    _goodbye(demo)
+
+
+def _start_afresh(demo: Demo, admin: Kubectl, author: Kubectl, approver: Kubectl) -> None:
+    """What an earlier demo left: its executions go, and the kill it engaged is lifted by a person."""
+    left = _items(admin, "executions")
+    if not left:
+        return
+    _chapter(
+        "An earlier demo ran here",
+        "Its executions are deleted; their logs stay. Its kill is lifted by a person.",
+    )
+    admin.run("delete", "executions", "--all", "-n", NAMESPACE, "--wait=true")
+    strategy = admin.get("agentstrategy", "runaway-agent", "-n", NAMESPACE)
+    latched = strategy.get("status", {}).get("killSwitch", {})
+    if not latched.get("engaged"):
+        return
+    author.run(*_switch("false", ""))
+    gate = admin.get("approvalgate", latched["gate"], "-n", NAMESPACE)
+    out.print("  Taking the switch back lifts nothing; a gate asks a person:", markup=False)
+    _answer(approver, gate, "Approved", "the loop was fixed")
+
+    def lifted() -> bool:
+        return (
+            not admin.get("agentstrategy", "runaway-agent", "-n", NAMESPACE)["status"]
+            .get("killSwitch", {})
+            .get("engaged")
+        )
+
+    _wait("the kill to be lifted", lifted, demo)
+
+
+def _apply(demo: Demo, admin: Kubectl, author: Kubectl) -> None:
+    for name in ("namespace.yaml", "access.yaml", "credentials.yaml"):
+        admin.run("apply", "-f", str(demo.manifests / name))
+    for name in ("contracts.yaml", "strategies.yaml"):
+        out.print(author.run("apply", "-f", str(demo.manifests / name)), markup=False, end="")
+    author.run("wait", "--for=condition=Ready", "agentstrategies", "--all", "-n", NAMESPACE, "--timeout=60s")
+    out.print(author.run("get", "toolcontracts,agentstrategies", "-n", NAMESPACE), markup=False)
+
+
+def _decide(approver: Kubectl, *, ask: bool) -> None:
+    _chapter(
+        "Two refunds wait for a person",
+        f"No pod waits with them. {APPROVER} may decide gates and nothing else.",
+    )
+    out.print(approver.run("get", "approvalgates", "-n", NAMESPACE), markup=False)
+    for gate in _pending(approver):
+        spec = gate["spec"]
+        run, action = spec["executionRef"]["name"], spec["action"]
+        out.print(f"  {run}: {action['tool']} {action['args']}", markup=False)
+        for line in spec["evidence"]["reasoning"]:
+            out.print(f"    the agent says: {line}", markup=False)
+        verdict = _asked(run) if ask else GATED[run]
+        _answer(approver, gate, verdict, REASONS[verdict])
+
+
+def _asked(run: str) -> str:
+    while True:
+        said = out.input(f"  Approve the refund of {run}? [y/n] ").strip().lower()
+        if said in ("y", "yes", "n", "no"):
+            return "Approved" if said.startswith("y") else "Rejected"
+
+
+def _answer(approver: Kubectl, gate: Any, verdict: str, reason: str) -> None:
+    patch = (
+        '[{"op":"add","path":"/spec/decisions/-","value":'
+        f'{{"verdict":"{verdict}","approver":"{approver.persona}","reason":"{reason}"}}}}]'
+    )
+    name = gate["metadata"]["name"]
+    out.print(
+        approver.run("patch", "approvalgate", name, "-n", NAMESPACE, "--type=json", "-p", patch),
+        markup=False,
+        end="",
+    )
+
+
+def _kill(author: Kubectl) -> None:
+    _chapter(
+        "An agent runs away",
+        f"{AUTHOR} throws its kill switch: every run of this strategy ends, no new one starts.",
+    )
+    author.run(*_switch("true", "it reads the same orders again and again"))
+
+
+def _switch(engaged: str, reason: str) -> tuple[str, ...]:
+    patch = f'{{"spec":{{"killSwitch":{{"engaged":{engaged},"reason":"{reason}"}}}}}}'
+    return ("patch", "agentstrategy", "runaway-agent", "-n", NAMESPACE, "--type=merge", "-p", patch)
+
+
+def _records(demo: Demo, requester: Kubectl) -> None:
+    _chapter(
+        "Every step is an event", "Each run's events, cost and verified chain, read from the log itself."
+    )
+    for run in RUNS:
+        _keelstep(requester, "trace", run)
+        _keelstep(requester, "verify", run)
+    out.print("  The shop's own ledger:", markup=False)
+    for booking in demo.ledger():
+        out.print(
+            f"    {booking['kind']:7} order {booking['order']}  {booking['amount']:>8}  key {booking['key'][:12]}…",
+            markup=False,
+        )
+
+
+def _keelstep(requester: Kubectl, *arguments: str) -> None:
+    command = ["keelstep", *arguments, "-n", NAMESPACE]
+    _command(shlex.join(command))
+    environment = {**requester.environment, "COLUMNS": "120"}
+    done = subprocess.run(
+        [sys.executable, "-m", "keelstep.cli.main", *command[1:]],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    out.print(done.stdout, markup=False)
+    if done.returncode != 0:
+        raise StoryError(f"`{shlex.join(command)}` failed: {done.stderr.strip()}")
+
+
+def _check(table: str, *, booked: int, ask: bool) -> None:
+    if ask:
+        return
+    expected, found = tables.expected(), tables.masked(table)
+    if found != expected:
+        raise StoryError(f"the runs did not end as they must.\nexpected:\n{expected}\nfound:\n{found}")
+    if booked != 1:
+        raise StoryError(f"the shop booked {booked} refunds; exactly one was approved")
+    out.print("[bold green]✓[/] five runs as they must be, exactly one refund booked")
+
+
+def _goodbye(demo: Demo) -> None:
+    _chapter("Look around", "Everything goes on running.")
+    for line in (
+        f"export KUBECONFIG={demo.status.kubeconfig}",
+        f"export PATH={demo.status.kubectl.parent}:$PWD/.venv/bin:$PATH",
+        f"kubectl get executions,approvalgates -n {NAMESPACE}",
+        f"kubectl explain execution.spec      keelstep log refund-approved -n {NAMESPACE}",
+        f"kubectl logs -n {NAMESPACE} refund-approved-a1      kubectl get events -n {NAMESPACE}",
+    ):
+        out.print(f"  {line}", markup=False, style="cyan")
+    out.print(
+        f"  logs of the programs: {demo.folder / 'logs'}\n  stop and forget:      make down", markup=False
+    )
+
+
+@contextmanager
+def _watching(who: Kubectl) -> Iterator[None]:
+    """Show `kubectl get executions -w` while the block runs."""
+    arguments = ("get", "executions", "-n", NAMESPACE, "--watch")
+    who.show(shlex.join(("kubectl", *arguments)))
+    watch = subprocess.Popen([who.binary, *arguments], env=who.environment, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        watch.terminate()
+        watch.wait()
+
+
+def _refunds(demo: Demo) -> list[Any]:
+    return [booking for booking in demo.ledger() if booking["kind"] == "refund"]
+
+
+def _items(who: Kubectl, plural: str) -> list[Any]:
+    try:
+        found: list[Any] = who.get(plural, "-n", NAMESPACE)["items"]
+    except CommandError:
+        return []
+    return found
+
+
+def _pending(who: Kubectl) -> list[Any]:
+    gates = _items(who, "approvalgates")
+    return [gate for gate in gates if gate.get("status", {}).get("phase") == "Pending"]
+
+
+def _status(who: Kubectl, run: str) -> Any:
+    return who.get("execution", run, "-n", NAMESPACE).get("status", {})
+
+
+def _all_over(who: Kubectl) -> bool:
+    phases = {
+        item["metadata"]["name"]: item.get("status", {}).get("phase") for item in _items(who, "executions")
+    }
+    return all(phases.get(run) in ("Succeeded", "Failed", "Cancelled", "Killed") for run in RUNS)
+
+
+def _wait(what: str, holds: Callable[[], bool], demo: Demo) -> None:
+    deadline = time.monotonic() + STEP_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise StoryError(
+                f"waited {STEP_SECONDS:.0f} s for {what}.\n"
+                f"Look: KUBECONFIG={demo.status.kubeconfig} {demo.status.kubectl} describe executions -n {NAMESPACE}\n"
+                f"logs: {demo.folder / 'logs'}"
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _chapter(title: str, text: str) -> None:
+    out.print(f"\n[bold]━━ {title}[/]\n   {text}\n")
+
+
+def _command(line: str) -> None:
+    out.print(f"$ {line}", style="cyan", markup=False)

@@ -1,0 +1,188 @@
+"""How does a whole keelstep run on this machine, part by part? Start, find, kill and restart each, in one folder.
+
+Processes are remembered by pid and moment of creation (`hack.cluster.processes`), so that another call finds them and
+nobody else's process is ever touched.
+"""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from examples.refund import render
+from hack.cluster import controlplane, files, ports, processes
+from hack.cluster.processes import Component, Identity
+from hack.local import programs
+from hack.local.kubectl import Kubectl
+from keelstep.log import installation
+from keelstep.log.installation import Installation
+
+START_SECONDS = 60.0
+POLL_SECONDS = 0.05
+SYSTEM_NAMESPACE = "keelstep-system"
+REPOSITORY = Path(__file__).resolve().parents[2]
+DEFINITIONS = ("crds", "policies/rbac", "policies/admission")
+
+
+class PlatformError(Exception):
+    """A part did not start; the message names its log."""
+
+
+@dataclass(slots=True)
+class Platform:
+    """One keelstep on this machine."""
+
+    folder: Path
+    plane: controlplane.ControlPlane
+    places: programs.Places = field(init=False)
+    installed: Installation = field(init=False)
+    records: processes.Records = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.records = processes.Records(self.folder / "processes")
+        self.places = self._places()
+        self.installed = installation.create(self.folder / "installation", port=self.places.broker_port)
+        (self.folder / "providers.yaml").write_text(programs.providers(self.places))
+        render.ensure_token(self._made("shop") / "token")
+
+    def _places(self) -> programs.Places:
+        """Ports picked once and kept, so that what is restarted is found where it was."""
+        file = self.folder / "ports.json"
+        picked = files.read_json(file)
+        if picked is None:
+            broker, shop, model = ports.pick(3)
+            picked = {"broker": broker, "shop": shop, "model": model}
+            files.write_json(file, picked)
+        return programs.Places(
+            folder=self.folder,
+            broker_port=picked["broker"],
+            shop_port=picked["shop"],
+            model_port=picked["model"],
+            operator_kubeconfig=self._service_account("keelstep-operator"),
+            gateway_kubeconfig=self._service_account("keelstep-gateway"),
+        )
+
+    def _service_account(self, name: str) -> Path:
+        groups = ("system:serviceaccounts", f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
+        return self.plane.kubeconfig_for(f"system:serviceaccount:{SYSTEM_NAMESPACE}:{name}", groups)
+
+    def _made(self, name: str) -> Path:
+        (self.folder / name).mkdir(exist_ok=True, mode=0o700)
+        return self.folder / name
+
+    def kubectl(self, persona: str, show: Callable[[str], None] = lambda line: None) -> Kubectl:
+        """kubectl as a person with a client certificate; `admin` may do everything."""
+        groups = ("system:masters",) if persona == "admin" else ()
+        kubeconfig = self.plane.kubeconfig_for(persona, groups)
+        return Kubectl(binary=self.plane.kubectl, kubeconfig=kubeconfig, persona=persona, show=show)
+
+    def define(self) -> None:
+        """Install the kinds, the roles and the admission policies."""
+        admin = self.kubectl("admin")
+        for folder in DEFINITIONS:
+            admin.run("apply", "--server-side", "-f", str(REPOSITORY / folder))
+        admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+
+    def start_broker(self) -> None:
+        """Start NATS."""
+        self._start(programs.nats_server(self.places, self.installed), _answers_tcp(self.places.broker_port))
+
+    def start_example(self) -> None:
+        """Start the example's shop and model."""
+        self._start(programs.shop(self.places), _answers_http(f"{self.places.shop_url}/ledger"))
+        self._start(programs.model(self.places), _answers_http(f"{self.places.model_url}/models"))
+
+    def start_operator(self, **extra: str) -> Identity:
+        """Start the operator, with more environment where a test wants it."""
+        return self._start_program(programs.operator(self.places, self.installed, **extra))
+
+    def start_gateway(self, name: str = "gateway", **extra: str) -> Identity:
+        """Start a gateway, with more environment where a test wants it."""
+        return self._start_program(programs.gateway(self.places, self.installed, name=name, **extra))
+
+    def _start_program(self, component: Component) -> Identity:
+        since = component.log.stat().st_size if component.log.exists() else 0
+        return self._start(component, lambda: _says_ready(component.log, since))
+
+    def _start(self, component: Component, is_ready: Callable[[], bool]) -> Identity:
+        running = self.records.find(component.name)
+        if running is not None:
+            return running
+        identity = self.records.start(component)
+        deadline = time.monotonic() + START_SECONDS
+        while not is_ready():
+            processes.reap(identity.pid)
+            if not identity.is_alive() or time.monotonic() > deadline:
+                tail = component.log.read_text(errors="replace")[-1500:]
+                raise PlatformError(f"{component.name} did not start; the end of {component.log}:\n{tail}")
+            time.sleep(POLL_SECONDS)
+        return identity
+
+    def find(self, name: str) -> Identity | None:
+        """A part's process, where it runs."""
+        return self.records.find(name)
+
+    def stop(self, *names: str, grace_seconds: float = 15.0) -> None:
+        """End parts as an administrator would."""
+        running = [identity for name in names if (identity := self.records.find(name)) is not None]
+        processes.stop(running, grace_seconds=grace_seconds)
+        for name in names:
+            self.records.forget(name)
+
+    def stop_all(self) -> None:
+        """End every part."""
+        stop_recorded(self.folder)
+
+    def ledger(self) -> list[Any]:
+        """What the shop booked, from its own books."""
+        with urllib.request.urlopen(f"{self.places.shop_url}/ledger", timeout=10) as reply:
+            found: list[Any] = json.load(reply)["bookings"]
+        return found
+
+    def manifests(self) -> Path:
+        """The example's manifests, filled in for this shop."""
+        folder = self._made("manifests")
+        for name, text in render.render(
+            self.places.shop_url, self.places.token_file.read_text().strip()
+        ).items():
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o600)
+        return folder
+
+
+def stop_recorded(folder: Path, grace_seconds: float = 15.0) -> None:
+    """End every part recorded in a folder; the broker last, so that the others can say good-bye."""
+    records = processes.Records(folder / "processes")
+    names = sorted(path.stem for path in (folder / "processes").glob("*.json"))
+    for group in ([name for name in names if name != "nats-server"], ["nats-server"]):
+        running = [identity for name in group if (identity := records.find(name)) is not None]
+        processes.stop(running, grace_seconds=grace_seconds)
+        for name in group:
+            records.forget(name)
+
+
+def _answers_tcp(port: int) -> Callable[[], bool]:
+    return lambda: not ports.is_free(port)
+
+
+def _answers_http(url: str) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return True
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+
+    return answers
+
+
+def _says_ready(log: Path, since: int) -> bool:
+    """True once a program logged `ready`."""
+    with log.open("rb") as file:
+        file.seek(since)
+        return b'"event": "ready"' in file.read()

@@ -1,0 +1,139 @@
+"""How is each program started on this machine? Pure: folders and addresses in, command and environment out."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from examples import refund
+from hack.cluster import settings
+from hack.cluster.processes import Component
+from keelstep.log.installation import Installation
+from keelstep.testing import broker
+
+BIN = Path(sys.executable).parent
+EXAMPLE = Path(refund.__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where everything lies and listens."""
+
+    folder: Path
+    broker_port: int
+    shop_port: int
+    model_port: int
+    operator_kubeconfig: Path
+    gateway_kubeconfig: Path
+
+    @property
+    def broker_url(self) -> str:
+        """Where programs find NATS."""
+        return f"nats://127.0.0.1:{self.broker_port}"
+
+    @property
+    def shop_url(self) -> str:
+        """Where the example's tools are."""
+        return f"http://127.0.0.1:{self.shop_port}"
+
+    @property
+    def model_url(self) -> str:
+        """Where the scripted model speaks OpenAI's protocol."""
+        return f"http://127.0.0.1:{self.model_port}/v1"
+
+    @property
+    def token_file(self) -> Path:
+        """The shop's token."""
+        return self.folder / "shop" / "token"
+
+
+def nats_server(places: Places, installed: Installation) -> Component:
+    """The broker."""
+    argv = (
+        str(broker.binary()),
+        "--config",
+        str(installed.server_configuration),
+        "--port",
+        str(places.broker_port),
+    )
+    return _component(places, "nats-server", argv, {})
+
+
+def shop(places: Places) -> Component:
+    """The example's HTTP service."""
+    argv = _module(
+        "examples.refund.service",
+        *("--port", str(places.shop_port)),
+        *("--database", str(places.folder / "shop" / "shop.sqlite")),
+        *("--token-file", str(places.token_file)),
+    )
+    return _component(places, "shop", argv, {})
+
+
+def model(places: Places, script: Path = EXAMPLE / "script.yaml") -> Component:
+    """The scripted model."""
+    return _component(
+        places,
+        "model",
+        _module("examples.refund.model", "--port", str(places.model_port), "--script", str(script)),
+        {},
+    )
+
+
+def _module(name: str, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name, *arguments)
+
+
+def _component(places: Places, name: str, argv: tuple[str, ...], environment: Mapping[str, str]) -> Component:
+    base = {
+        "PATH": f"{BIN}:/usr/bin:/bin",
+        "HOME": str(places.folder),
+        "LANG": "C.UTF-8",
+        "PYTHONSAFEPATH": "",
+    }
+    return Component(
+        name=name,
+        argv=argv,
+        log=places.folder / "logs" / f"{name}.log",
+        environment={**base, **environment},
+        cwd=settings.REPOSITORY,
+    )
+
+
+def gateway(places: Places, installed: Installation, *, name: str = "gateway", **extra: str) -> Component:
+    """A gateway; several run side by side under different names."""
+    own = installed.folder / "gateway"
+    environment = {
+        "KEELSTEP_NATS_URL": places.broker_url,
+        "KEELSTEP_NATS_CREDENTIALS": str(own / "nats.creds"),
+        "KEELSTEP_SIGNING_KEY": str(own / "signing.key"),
+        "KEELSTEP_KEYRING": str(installed.folder / "public" / "keyring.json"),
+        "KEELSTEP_PRICE_TABLE": str(EXAMPLE / "prices.yaml"),
+        "KEELSTEP_PROVIDERS": str(places.folder / "providers.yaml"),
+        "KEELSTEP_KUBECONFIG": str(places.gateway_kubeconfig),
+        **extra,
+    }
+    return _component(places, name, (str(BIN / "keelstep-gateway"),), environment)
+
+
+def providers(places: Places) -> str:
+    """Where the gateway finds models: all of them at the scripted one."""
+    return f"models:\n- match: openai/*\n  baseURL: {places.model_url}\n"
+
+
+def operator(places: Places, installed: Installation, *, name: str = "operator", **extra: str) -> Component:
+    """The operator."""
+    own, public = installed.folder / "operator", installed.folder / "public"
+    environment = {
+        "KEELSTEP_NATS_URL": places.broker_url,
+        "KEELSTEP_NATS_CREDENTIALS": str(own / "nats.creds"),
+        "KEELSTEP_NATS_SYSTEM_CREDENTIALS": str(own / "sys.creds"),
+        "KEELSTEP_NATS_OPERATOR_KEY": str(own / "operator.nk"),
+        "KEELSTEP_NATS_RUN_KEY": str(own / "run.nk"),
+        "KEELSTEP_ACCOUNTS": str(public / "accounts.json"),
+        "KEELSTEP_SIGNING_KEY": str(own / "signing.key"),
+        "KEELSTEP_KEYRING": str(public / "keyring.json"),
+        "KEELSTEP_KUBECONFIG": str(places.operator_kubeconfig),
+        **extra,
+    }
+    return _component(places, name, (str(BIN / "keelstep-operator"),), environment)
