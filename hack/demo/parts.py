@@ -52,8 +52,8 @@ def start(configured: settings.Settings, shown: progress.Progress) -> Iterator[D
     with shown.step("Installing the kinds, the roles and the admission policies"):
         local.define()
     with shown.step("Starting operator and gateway"):
-        local.start_gateway()
         local.start_operator()
+        local.start_gateway()
     yield Demo(status=status, platform=local)
 
 
@@ -84,4 +84,5 @@ def _platform(configured: settings.Settings) -> Platform:
     plane = controlplane.find(configured.clusters / CLUSTER)
     if plane is None:
         raise errors.NoSuchCluster("the demo does not run; start it with `make demo`")
-    return Platform(folder=configured.state / CLUSTER, plane=plane)
+    kubectl = lifecycle.status(configured, CLUSTER).kubectl
+    return Platform(folder=configured.state / CLUSTER, plane=plane, kubectl_binary=kubectl)

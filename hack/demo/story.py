@@ -45,7 +45,7 @@ def tell(demo: Demo, *, ask: bool) -> None:
     author, requester, approver = (demo.kubectl(who, _command) for who in (AUTHOR, REQUESTER, APPROVER))
     admin = demo.kubectl("admin", _command)
     _start_afresh(demo, admin, author, approver)
-    before = len(_refunds(demo))
+    before, thoughts = len(_refunds(demo)), demo.platform.model_calls("runaway")
     _chapter(
         "A tenant, its tools and its agents",
         f"{AUTHOR} applies them; the operator checks what the API server cannot.",
@@ -56,7 +56,9 @@ def tell(demo: Demo, *, ask: bool) -> None:
         requester.run("apply", "-f", str(demo.manifests / "executions.yaml"))
         _wait("the two refunds to wait for a person", lambda: len(_pending(approver)) == len(GATED), demo)
         _wait(
-            "the runaway agent to get going", lambda: _status(requester, "runaway").get("step", 0) >= 3, demo
+            "the runaway agent to get going",
+            lambda: demo.platform.model_calls("runaway") >= thoughts + 5,
+            demo,
         )
     _decide(approver, ask=ask)
     _kill(author)

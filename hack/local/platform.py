@@ -38,6 +38,7 @@ class Platform:
 
     folder: Path
     plane: controlplane.ControlPlane
+    kubectl_binary: Path
     places: programs.Places = field(init=False)
     installed: Installation = field(init=False)
     records: processes.Records = field(init=False)
@@ -79,7 +80,7 @@ class Platform:
         """kubectl as a person with a client certificate; `admin` may do everything."""
         groups = ("system:masters",) if persona == "admin" else ()
         kubeconfig = self.plane.kubeconfig_for(persona, groups)
-        return Kubectl(binary=self.plane.kubectl, kubeconfig=kubeconfig, persona=persona, show=show)
+        return Kubectl(binary=self.kubectl_binary, kubeconfig=kubeconfig, persona=persona, show=show)
 
     def define(self) -> None:
         """Install the kinds, the roles and the admission policies."""
@@ -143,6 +144,24 @@ class Platform:
         with urllib.request.urlopen(f"{self.places.shop_url}/ledger", timeout=10) as reply:
             found: list[Any] = json.load(reply)["bookings"]
         return found
+
+    def shop(self, method: str, path: str, body: Any = None) -> Any:
+        """Ask the shop something, e.g. to hold its next answer: `POST /faults {"path": "/refunds", "mode": "hold"}`."""
+        token = self.places.token_file.read_text().strip()
+        request = urllib.request.Request(
+            f"{self.places.shop_url}{path}",
+            method=method,
+            data=json.dumps(body).encode() if body is not None else None,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return json.load(reply)
+
+    def model_calls(self, scenario: str) -> int:
+        """How often the scripted model was asked in one scenario."""
+        url = self.places.model_url.removesuffix("/v1") + "/requests/count"
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return int(json.load(reply)["by_scenario"].get(scenario, 0))
 
     def manifests(self) -> Path:
         """The example's manifests, filled in for this shop."""

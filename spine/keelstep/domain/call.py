@@ -91,6 +91,18 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unknowable:
+    """Nobody can say what is stopped, so nothing may begin."""
+
+    reason: str
+    message: str
+
+
+Standing = Stop | Unknowable | None
+"""What stops a call; None where nothing does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Everything a tool call's verdict rests on."""
 
@@ -100,9 +112,11 @@ class Question:
     place: Place
     args: Mapping[str, Any]
     """The planned arguments, loaded; empty where there is no such planned call."""
-    stop: Stop | None
+    stop: Standing
     now: int
     """Nanoseconds since 1970."""
+    args_problem: str = ""
+    """Why the planned arguments cannot be read; empty where they were loaded."""
 
 
 def decide_tool(q: Question) -> Verdict:
@@ -121,6 +135,12 @@ def decide_tool(q: Question) -> Verdict:
         return Join(claim=claim)
     if state.pending_gates:
         return Refuse(reason="GatePending", message="the run waits for a person")
+    if any((q.place[0], index) not in state.results for index in range(q.place[1])):
+        return Refuse(
+            reason="OutOfOrder", message="an earlier call of this plan is not done", is_transient=True
+        )
+    if isinstance(q.stop, Unknowable):
+        return _unknown(q.stop)
     spec = q.pinned.contracts.get(planned.tool)
     if spec is None or planned.tool not in state.pins:
         return Deny(reason="ToolNotAllowed", message=f"the strategy does not list {planned.tool}")
@@ -153,17 +173,21 @@ def decide_tool(q: Question) -> Verdict:
     )
 
 
-def may_send(state: State, claim_seq: int, place: Place, owner: str, stop: Stop | None) -> str:
+def may_send(state: State, claim_seq: int, place: Place, owner: str, stop: Standing) -> str:
     """Why a stored claim permits nothing after all, or nothing where it does. Asked just before the first byte."""
     claim = state.claims.get(place)
     if claim is None or claim.seq != claim_seq:
         return "ClaimClosed"
     if claim.owner != owner:
         return "ClaimTakenOver"
+    if state.undecidable:
+        return "Undecidable"
     if state.is_over or state.cancelled is not None:
         return "RunEnded"
     if claim.valid_until and claim.stored_at > clock.parse(claim.valid_until):
         return "ApprovalLapsed"
+    if isinstance(stop, Unknowable):
+        return stop.reason
     if stop is not None:
         return _stopped(stop, claim.tool).reason
     return ""
@@ -190,14 +214,20 @@ class Wait:
 
 
 def decide_takeover(
-    state: State, claim: Claim, spec: ToolContractSpec, stop: Stop | None, now: int
+    state: State, claim: Claim, spec: ToolContractSpec, stop: Standing, now: int
 ) -> Retry | Settle | Wait:
-    """What to do about a claim whose owner is silent."""
+    """What to do about a claim whose owner is silent: the checks of a claim, once more."""
+    is_repeatable = contracts.is_repeatable(spec) and claim.performances < MOST_PERFORMANCES
+    if is_repeatable and isinstance(stop, Unknowable):
+        return Wait(until=now + clock.SECOND)  # not knowing what is stopped is no reason to give the call up
     checks_pass = (
-        contracts.is_repeatable(spec)
-        and claim.performances < MOST_PERFORMANCES
+        is_repeatable
+        and not state.undecidable
         and not state.is_over
+        and state.suspended is None
         and state.cancelled is None
+        and state.started is not None
+        and now <= clock.parse(state.started.deadline)
         and stop is None
         and not (claim.valid_until and now > clock.parse(claim.valid_until))
     )
@@ -220,7 +250,7 @@ def decide_model(
     attempt: int,
     ordinal: int,
     estimate_micro_usd: int | None,
-    stop: Stop | None,
+    stop: Standing,
 ) -> Refuse | Answered | CallModel:
     """What to do about a runner's wish to call the model. An open call of this ordinal is the caller's to join."""
     known = state.models.get(ordinal)
@@ -233,8 +263,10 @@ def decide_model(
         return Refuse(reason="GatePending", message="the run waits for a person")
     if known is not None:
         return Refuse(reason="ModelCallOpen", message="this call is in flight", is_transient=True)
-    if ordinal != state.ordinal + 1 or not state.is_plan_resolved:
+    if ordinal != state.ordinal + 1 or state.open_model_call is not None or not state.is_plan_resolved:
         return Refuse(reason="Superseded", message=f"the next model call is not number {ordinal}")
+    if isinstance(stop, Unknowable):
+        return _unknown(stop)
     if stop is not None and stop.scope != "tool":
         return Refuse(reason="Killed", message=f"{stop.scope} is killed: {stop.reason}")
     limits = pinned.strategy.limits
@@ -262,7 +294,9 @@ def cap_micro_usd(state: State, pinned: Pinned) -> int:
 
 
 def _ended(state: State, attempt: int) -> Refuse | None:
-    if state.started is None or attempt != state.attempt:
+    if state.undecidable:
+        return Refuse(reason="Undecidable", message=f"the log holds {state.undecidable}")
+    if state.started is None or attempt < 1 or attempt != state.attempt:
         return Refuse(reason="Superseded", message=f"attempt {attempt} is not the current one")
     if state.is_over:
         return Refuse(reason="RunEnded", message="the run is over")
@@ -271,6 +305,10 @@ def _ended(state: State, attempt: int) -> Refuse | None:
     if state.cancelled is not None:
         return Refuse(reason="Cancelled", message="the run is cancelled")
     return None
+
+
+def _unknown(stop: Unknowable) -> Refuse:
+    return Refuse(reason=stop.reason, message=stop.message, is_transient=True)
 
 
 def _stopped(stop: Stop, tool: str) -> Refuse | Deny:
@@ -291,6 +329,15 @@ def _calls_exceeded(q: Question, planned: types.PlannedCall, spec: ToolContractS
     if most is not None and q.state.calls.get(planned.tool, 0) >= most:
         return Deny(reason="ToolCallsExceeded", message=f"limit of {most} calls of {planned.tool} reached")
     return None
+
+
+def _arguments_unreadable(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
+    """Can the arguments be read at all?"""
+    if not q.args_problem:
+        return None
+    return Deny(
+        reason="ArgumentsUnreadable", message=f"the planned arguments cannot be used: {q.args_problem}"
+    )
 
 
 def _arguments_invalid(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
@@ -319,6 +366,7 @@ def _deadline_passed(q: Question, planned: types.PlannedCall, spec: ToolContract
 
 _OBJECTIONS: Sequence[Callable[[Question, types.PlannedCall, ToolContractSpec], Deny | None]] = (
     _calls_exceeded,
+    _arguments_unreadable,
     _arguments_invalid,
     _outcome_unknown,
     _deadline_passed,

@@ -20,7 +20,7 @@ def idempotency_key(
     SHA-256 over xid, contract and the values of `idempotency.key` (default: all arguments); 64 hex digits.
     """
     chosen = spec.idempotency.key or sorted(args)
-    parts: list[Any] = [xid, name, {key: args.get(key) for key in chosen}]
+    parts: list[Any] = [xid, name, {key: canonical.plain(args.get(key)) for key in chosen}]
     if spec.idempotency.mode == "PerCall":
         parts.append(list(place))
     return hashlib.sha256(canonical.dumps(parts)).hexdigest()

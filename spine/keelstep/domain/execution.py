@@ -19,6 +19,8 @@ from keelstep.events import envelope, types
 from keelstep.events.envelope import Event, Malformed, Undecidable
 from keelstep.events.frame import Stored
 
+_OPERATOR, _GATEWAY = str(types.Writer.OPERATOR), str(types.Writer.GATEWAY)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Void:
@@ -54,6 +56,9 @@ def advance(state: State, stored: Stored, vouch: validity.Vouch) -> tuple[State,
     if reason:
         return _void(state, stored, reason)
     if isinstance(found, Undecidable):
+        reason = validity.ignored(stored, vouch)
+        if reason:
+            return _void(state, stored, reason)
         what = f"{found.envelope.type} v{found.envelope.v}"
         return structs.replace(state, position=stored.position, undecidable=what), found
     reason = validity.refused(state, stored, found, vouch)
@@ -78,7 +83,7 @@ def evolve(state: State, event: Event, stored: Stored) -> State:
     changes["head"] = envelope.digest(stored.payload)
     changes["position"] = stored.position
     changes["stored_at"] = stored.stored_at
-    if stored.writer != types.Writer.OPERATOR:
+    if (state.barren_attempts or not state.worked) and stored.writer != _OPERATOR:
         changes["barren_attempts"] = 0
         changes["worked"] = True
     return structs.replace(state, **changes)
@@ -193,21 +198,37 @@ def _result(state: State, event: Event, stored: Stored) -> Changes:
     data = event.data
     assert isinstance(data, types.ToolResult)
     place = (data.plan_seq, data.index)
-    changes: Changes = {"results": state.results.set(place, Result(seq=event.seq, data=data))}
     claim = state.claims.get(place)
+    changes: Changes
     if claim is not None:
-        changes["claims"] = state.claims.delete(place)
-        changes["reserved_micro_usd"] = state.reserved_micro_usd - claim.estimate_micro_usd
+        changes = {
+            "claims": state.claims.delete(place),
+            "reserved_micro_usd": state.reserved_micro_usd - claim.estimate_micro_usd,
+        }
     else:
-        changes.update(_begun(state, data.tool))
-    key = claim.key if claim is not None else data.idempotency_key
-    if key and data.status != "denied" and data.replayed_seq is None:
-        known = KeyState(status=data.status, seq=event.seq, tool=data.tool)
-        changes["keys"] = state.keys.set(key, known)
-    if data.status == "ok":
+        changes = _begun(state, data.tool)
+    changes["results"] = state.results.set(place, Result(seq=event.seq, data=data))
+    if data.status == "ok" and data.replayed_seq is None:
         changes["successes"] = state.successes.set(data.tool, state.successes.get(data.tool, 0) + 1)
-    if stored.writer == types.Writer.GATEWAY:
+    if stored.writer == _GATEWAY:
         changes.update(_settled(state, event))
+        changes.update(_key_settled(state, event, claim.key if claim is not None else data.idempotency_key))
+    return changes
+
+
+def _key_settled(state: State, event: Event, key: str) -> Changes:
+    """What is known about a key now, by the gateway's word; a runner's on keys counts for nothing."""
+    data = event.data
+    assert isinstance(data, types.ToolResult)
+    if not key or data.status == "denied" or data.replayed_seq is not None:
+        return {}
+    changes: Changes = {
+        "keys": state.keys.set(key, KeyState(status=data.status, seq=event.seq, tool=data.tool))
+    }
+    before = state.unknown.get(data.tool, ())
+    after = (*(other for other in before if other != key), *([key] if data.status == "unknown" else []))
+    if after != before:
+        changes["unknown"] = state.unknown.set(data.tool, after)
     return changes
 
 

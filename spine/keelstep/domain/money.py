@@ -7,7 +7,7 @@ import re
 from decimal import ROUND_CEILING, Decimal
 
 MICRO = 1_000_000
-_USD = re.compile(r"^\d{1,9}(\.\d{1,6})?$")
+_USD = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 
 def micro_usd(usd: str) -> int:
@@ -16,7 +16,7 @@ def micro_usd(usd: str) -> int:
     Raises:
         ValueError: it is not a decimal number of dollars with at most six digits behind the point.
     """
-    if not _USD.match(usd):
+    if not _USD.fullmatch(usd):
         raise ValueError(f"not an amount in US dollars: {usd!r}")
     return int(Decimal(usd) * MICRO)
 

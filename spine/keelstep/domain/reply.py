@@ -4,6 +4,7 @@ The model is a component that proposes; everything it says is checked against th
 plan, and what is wrong is told back to it in words.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from keelstep.kinds import names
 
 MOST_CALLS = 64
 """Calls in one reply; more is malformed."""
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_MOST_NAME_CHARACTERS = 64
 
 
 class Function(msgspec.Struct, frozen=True):
@@ -89,17 +92,15 @@ def read(payload: bytes, ordinal: int, pinned: Pinned) -> Calls | Final | Malfor
 
 def _calls(message: Message, ordinal: int, pinned: Pinned) -> Calls | Malformed:
     wished = message.tool_calls or []
+    identities = call_ids(wished, ordinal)
     if len(wished) > MOST_CALLS:
         many = f"At most {MOST_CALLS} calls in one reply."
-        return Malformed(
-            reason="TooManyCalls", complaints={call_id(c, ordinal, i): many for i, c in enumerate(wished)}
-        )
+        return Malformed(reason="TooManyCalls", complaints=dict.fromkeys(identities, many))
     tools = {names.model_tool(name): name for name in pinned.contracts}
     calls: list[Call] = []
     complaints: dict[str, str] = {}
     reason = ""
-    for index, wish in enumerate(wished):
-        identity = call_id(wish, ordinal, index)
+    for wish, identity in zip(wished, identities, strict=True):
         found = _call(wish, identity, tools, pinned)
         if isinstance(found, Call):
             calls.append(found)
@@ -112,17 +113,21 @@ def _calls(message: Message, ordinal: int, pinned: Pinned) -> Calls | Malformed:
     return Calls(calls=calls, summary=message.content or "")
 
 
-def call_id(wish: ToolCall, ordinal: int, index: int) -> str:
-    """The model's own id of a call, or one of ours where it gave none."""
-    return wish.id or f"call-{ordinal}-{index}"
+def call_ids(wished: Sequence[ToolCall], ordinal: int) -> list[str]:
+    """The model's own ids of its calls; ours for all of them where one is missing, stands twice, or is no plain word."""
+    own = [wish.id for wish in wished]
+    if len(set(own)) == len(own) and all(map(_PLAIN_ID.fullmatch, own)):
+        return own
+    return [f"call-{ordinal}-{index}" for index in range(len(own))]
 
 
 def _call(wish: ToolCall, identity: str, tools: Mapping[str, str], pinned: Pinned) -> Call | tuple[str, str]:
     name = tools.get(wish.function.name)
     if name is None:
+        called = wish.function.name[:_MOST_NAME_CHARACTERS]
         return (
             "UnknownTool",
-            f"There is no tool {wish.function.name!r}; there are: {', '.join(sorted(tools)) or 'none'}.",
+            f"There is no tool {called!r}; there are: {', '.join(sorted(tools)) or 'none'}.",
         )
     try:
         args: Any = canonical.loads(wish.function.arguments.encode() or b"{}")

@@ -14,7 +14,9 @@ from keelstep.domain import canonical
 
 MAX_BYTES = 256 * 1024
 """A larger schema is refused."""
-_MONEY = re.compile(r"^\d{1,12}(\.\d{1,6})?$")
+MOST_LEVELS = 100
+"""A schema nested deeper is refused; it must still be read as part of a revision."""
+_MONEY = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 
 
 class SchemaError(ValueError):
@@ -44,6 +46,8 @@ def compile_schema(document: Mapping[str, Any]) -> Schema:
     Raises:
         SchemaError: it is too large, not valid 2020-12, or refers to another document.
     """
+    if canonical.is_deeper(document, MOST_LEVELS):
+        raise SchemaError(f"nested deeper than {MOST_LEVELS} levels")
     payload = canonical.dumps(document)
     if len(payload) > MAX_BYTES:
         raise SchemaError(f"{len(payload)} bytes; at most {MAX_BYTES}")
@@ -55,14 +59,14 @@ def _compile(payload: bytes) -> Schema:
     document = canonical.loads(payload)
     outside = _external_reference(document)
     if outside:
-        raise SchemaError(f"$ref to {outside!r}: only references within the schema are allowed")
+        raise SchemaError(outside)
     try:
-        jsonschema_rs.meta.validate({"$schema": _DRAFT, **document})
+        jsonschema_rs.meta.validate({**document, "$schema": _DRAFT})
         return Schema(
             jsonschema_rs.Draft202012Validator(
                 document,
                 validate_formats=True,
-                formats={"money": lambda text: bool(_MONEY.match(text))},
+                formats={"money": lambda text: bool(_MONEY.fullmatch(text))},
                 pattern_options=jsonschema_rs.RegexOptions(size_limit=1_000_000),
                 offline=True,
                 mask="the value",
@@ -76,11 +80,15 @@ _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def _external_reference(document: Any) -> str:
+    """What refers to another document, which the library would fetch; empty where nothing does."""
     if isinstance(document, dict):
         for key in ("$ref", "$dynamicRef"):
             target = document.get(key)
             if isinstance(target, str) and not target.startswith("#"):
-                return target
+                return f"{key} to {target!r}: only references within the schema are allowed"
+        draft = document.get("$schema", _DRAFT)
+        if isinstance(draft, str) and draft != _DRAFT:
+            return f"$schema is {draft!r}, must be {_DRAFT!r} or left out"
         return next(filter(None, map(_external_reference, document.values())), "")
     if isinstance(document, list):
         return next(filter(None, map(_external_reference, document)), "")

@@ -15,11 +15,11 @@ Place = tuple[int, int]
 """A planned call: its plan's seq and its index there."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True):
+class Part(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One fact of the state."""
 
 
-class ModelCall(Part, frozen=True):
+class ModelCall(Part, frozen=True, gc=False):
     """One call of the model."""
 
     ordinal: int
@@ -33,7 +33,7 @@ class ModelCall(Part, frozen=True):
     """None while it is open."""
 
 
-class Plan(Part, frozen=True):
+class Plan(Part, frozen=True, gc=False):
     """The exact calls a model reply asked for."""
 
     seq: int
@@ -41,7 +41,7 @@ class Plan(Part, frozen=True):
     steps: tuple[types.PlannedCall, ...]
 
 
-class Claim(Part, frozen=True):
+class Claim(Part, frozen=True, gc=False):
     """A call somebody owns and has not yet reported."""
 
     seq: int
@@ -65,14 +65,14 @@ class Claim(Part, frozen=True):
         return (self.plan_seq, self.index)
 
 
-class Result(Part, frozen=True):
+class Result(Part, frozen=True, gc=False):
     """How a planned call ended."""
 
     seq: int
     data: types.ToolResult
 
 
-class KeyState(Part, frozen=True):
+class KeyState(Part, frozen=True, gc=False):
     """What is known about one idempotency key."""
 
     status: str
@@ -82,7 +82,7 @@ class KeyState(Part, frozen=True):
     tool: str
 
 
-class Gate(Part, frozen=True):
+class Gate(Part, frozen=True, gc=False):
     """One question to a human."""
 
     request_seq: int
@@ -102,7 +102,7 @@ class Gate(Part, frozen=True):
         return (self.plan_seq, self.index)
 
 
-class State(Part, frozen=True):
+class State(Part, frozen=True, gc=False):
     """Everything a decision about an execution may rest on."""
 
     xid: str
@@ -144,6 +144,8 @@ class State(Part, frozen=True):
     """Open ones."""
     results: immutables.Map[Place, Result] = immutables.Map()
     keys: immutables.Map[str, KeyState] = immutables.Map()
+    unknown: immutables.Map[str, tuple[str, ...]] = immutables.Map()
+    """Keys whose outcome nobody knows, by contract."""
     gates: immutables.Map[Place, Gate] = immutables.Map()
     pending_gates: int = 0
     # what it used
@@ -187,10 +189,7 @@ class State(Part, frozen=True):
 
     def unknown_key_of(self, tool: str) -> str | None:
         """A key of this contract whose outcome nobody knows."""
-        for key, known in self.keys.items():
-            if known.tool == tool and known.status == "unknown":
-                return key
-        return None
+        return next(iter(self.unknown.get(tool, ())), None)
 
     def step_at(self, place: Place) -> types.PlannedCall | None:
         """The planned call at a place of the latest plan."""

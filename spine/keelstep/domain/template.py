@@ -1,6 +1,7 @@
 """Does a prompt template use only what it declares, and what does it say?
 
-Jinja2 in its immutable sandbox; an undeclared or missing variable is an error, never an empty string.
+Jinja2 in its immutable sandbox; an undeclared or missing variable is an error, never an empty string. The same values
+give the same text in every process: nothing random is offered, and what Python would print with an address is refused.
 """
 
 import functools
@@ -18,9 +19,37 @@ class TemplateError(ValueError):
     """The template is not valid or cannot be rendered; the message says why."""
 
 
-_ENVIRONMENT = sandbox.ImmutableSandboxedEnvironment(
-    undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True
+_FAULTS = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
 )
+"""What Jinja2 and the Python it compiles to raise over a template that is at fault."""
+_PRINTABLE = (str, int, float, dict, list, tuple, type(None), jinja2.Undefined)
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, _PRINTABLE):
+        raise jinja2.TemplateRuntimeError(f"prints a {type(value).__name__}, which is no value")
+    return value
+
+
+def _environment() -> sandbox.ImmutableSandboxedEnvironment:
+    environment = sandbox.ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_printable
+    )
+    del environment.filters["random"]
+    del environment.globals["lipsum"]
+    return environment
+
+
+_ENVIRONMENT = _environment()
 
 
 def check(source: str, slots: Iterable[str]) -> None:
@@ -29,8 +58,11 @@ def check(source: str, slots: Iterable[str]) -> None:
     """
     try:
         used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+        _compiled(source)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from error
+    except _FAULTS as error:
+        raise TemplateError(_why(error)) from error
     undeclared = sorted(used - set(slots) - {GOAL})
     if undeclared:
         raise TemplateError(f"uses {undeclared[0]!r}, which is not a declared slot")
@@ -44,14 +76,12 @@ def render(source: str, values: Mapping[str, Any]) -> str:
     """
     try:
         return _compiled(source).render(values)
-    except (
-        jinja2.TemplateError,
-        TypeError,
-        ValueError,
-        OverflowError,
-        ArithmeticError,
-    ) as error:
-        raise TemplateError(str(error)) from error
+    except _FAULTS as error:
+        raise TemplateError(_why(error)) from error
+
+
+def _why(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:300] if str(error) else type(error).__name__
 
 
 @functools.lru_cache(maxsize=256)

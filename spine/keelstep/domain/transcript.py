@@ -42,8 +42,9 @@ def messages(state: State, pinned: Pinned, payloads: Payloads) -> bytes:
     """
     assert state.started is not None
     goal = payloads[state.started.goal.digest].decode()
-    inputs = canonical.loads(payloads[state.started.inputs.digest])
-    values = {slot.name: inputs.get(slot.name) for slot in pinned.strategy.prompt.slots}
+    inputs = _inputs(payloads[state.started.inputs.digest])
+    slots = [slot for slot in pinned.strategy.prompt.slots if slot.optional or slot.name in inputs]
+    values = {slot.name: inputs.get(slot.name) for slot in slots}
     system = template.render(pinned.strategy.prompt.template, {**values, template.GOAL: goal})
     found: list[dict[str, Any]] = [{"role": "system", "content": system}, {"role": "user", "content": goal}]
     for ordinal in range(1, state.ordinal + 1):
@@ -51,6 +52,14 @@ def messages(state: State, pinned: Pinned, payloads: Payloads) -> bytes:
         if answer is not None and answer.status == "ok" and answer.response is not None:
             found += _turn(state, ordinal, payloads[answer.response.digest], pinned, payloads)
     return _ENCODER.encode(found)
+
+
+def _inputs(payload: bytes) -> Mapping[str, Any]:
+    try:
+        inputs = canonical.loads(payload)
+    except ValueError as error:
+        raise template.TemplateError(f"the inputs cannot be read: {error}") from error
+    return inputs if isinstance(inputs, dict) else {}
 
 
 def _turn(
@@ -89,11 +98,13 @@ def _assistant(said: bytes, ordinal: int) -> dict[str, Any]:
     if message.tool_calls:
         found["tool_calls"] = [
             {
-                "id": replies.call_id(call, ordinal, index),
+                "id": identity,
                 "type": "function",
                 "function": {"name": call.function.name, "arguments": call.function.arguments},
             }
-            for index, call in enumerate(message.tool_calls)
+            for call, identity in zip(
+                message.tool_calls, replies.call_ids(message.tool_calls, ordinal), strict=True
+            )
         ]
     return found
 
@@ -110,7 +121,7 @@ def _content(result: types.ToolResult | None, payloads: Payloads) -> str:
     if result is None:
         return _status("pending", "NotMade", "The call has not been made.")
     if result.status == "ok" and result.output is not None:
-        return '{"status":"ok","output":' + payloads[result.output.digest].decode() + "}"
+        return '{"status":"ok","output":' + payloads[result.output.digest].decode(errors="replace") + "}"
     error = result.error
     reason = error.reason if error is not None else "Unknown"
     return _status(result.status, reason, error.message if error is not None else "")

@@ -23,6 +23,10 @@ MOST_CORRECTIONS = 2
 """A model that is malformed once more than this ends the run."""
 MOST_MODEL_FAILURES = 3
 """Model calls that fail in a row end the run."""
+_MOST_MESSAGE_CHARACTERS = 500
+_OF_STANDING = frozenset(
+    {"Cancelled", "GatePending", "Killed", "RunEnded", "Superseded", "Suspended", "Undecidable"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +266,7 @@ def _fail(state: State, reason: str, message: str) -> Finish:
     finished = types.ExecFinished(
         outcome="failed",
         reason=reason,
-        message=message,
+        message=message[:_MOST_MESSAGE_CHARACTERS],
         steps_n=state.step,
         tokens=state.tokens,
         micro_usd=state.spent_micro_usd,
@@ -270,6 +274,12 @@ def _fail(state: State, reason: str, message: str) -> Finish:
     return Finish(finished=finished, output=None)
 
 
-def refusal(state: State, reason: str, message: str) -> Finish:
-    """The end of a run whose model call the gateway refused for good."""
+def after_refusal(state: State, attempt: int, reason: str, message: str) -> Stop | Finish:
+    """What follows from a model call that the gateway refused for good.
+
+    A refusal that speaks of the run's own standing only ends the attempt: what it spoke of may have passed by now.
+    """
+    stop = must_stop(state, attempt)
+    if stop or reason in _OF_STANDING:
+        return Stop(reason=stop or reason)
     return _fail(state, reason, message)

@@ -5,6 +5,7 @@ void: it changes no state and justifies no claim, writers append past it, and it
 here. Validity never depends on time, and an honest writer's acknowledged append is never void.
 """
 
+import functools
 from collections.abc import Callable
 
 from keelstep.domain.state import Claim, State
@@ -12,18 +13,22 @@ from keelstep.events import envelope, types
 from keelstep.events.envelope import Event
 from keelstep.events.frame import Stored
 
+_OPERATOR, _RUNNER = types.Writer.OPERATOR, types.Writer.RUNNER
+
 Vouch = Callable[[types.Writer, Stored], bool]
 """Does the message carry its writer's own signature? Operator and gateway sign, runners do not."""
 
 
+@functools.lru_cache(maxsize=4096)
 def writer_of(token: str) -> tuple[types.Writer, int] | None:
     """The writer and, for a runner, its attempt, from a subject's last token."""
     if token == types.Writer.OPERATOR:
         return types.Writer.OPERATOR, 0
     if token == types.Writer.GATEWAY:
         return types.Writer.GATEWAY, 0
-    if token[:1] == "a" and token[1:].isascii() and token[1:].isdigit() and token[1:2] != "0":
-        return types.Writer.RUNNER, int(token[1:])
+    number = token[1:]
+    if token[:1] == "a" and number.isascii() and number.isdigit() and number[0] != "0" and len(number) < 16:
+        return types.Writer.RUNNER, int(number)
     return None
 
 
@@ -35,14 +40,27 @@ def misplaced(state: State, stored: Stored, head: envelope.Envelope) -> str:
         return "OutOfSequence"
     if head.prev != state.head:
         return "BrokenChain"
-    writer = writer_of(stored.writer)
-    if writer is None:
+    found = writer_of(stored.writer)
+    if found is None:
         return "WrongWriter"
-    if writer[0] is types.Writer.RUNNER and not (writer[1] == head.attempt == state.attempt):
+    writer, attempt = found
+    if writer is not _OPERATOR and head.attempt != state.attempt:
         return "OldAttempt"
-    if writer[0] is types.Writer.GATEWAY and head.attempt != state.attempt:
+    if writer is _RUNNER and attempt != state.attempt:
         return "OldAttempt"
     return ""
+
+
+def ignored(stored: Stored, vouch: Vouch) -> str:
+    """Why a well-placed message of unknown type or version is void, or nothing where nobody may decide past it.
+
+    Operator and gateway may be newer than this program, and are believed once they signed. A runner writes only what
+    the version its run is pinned to has for it, all of which we know: it must not be able to stop a log.
+    """
+    writer = writer_of(stored.writer)
+    if writer is None or writer[0] is _RUNNER:
+        return "UnknownType"
+    return "" if vouch(writer[0], stored) else "Unsigned"
 
 
 def refused(state: State, stored: Stored, event: Event, vouch: Vouch) -> str:
@@ -51,34 +69,39 @@ def refused(state: State, stored: Stored, event: Event, vouch: Vouch) -> str:
     if found is None or found[0] not in types.KINDS[event.type].writers:
         return "WrongWriter"
     writer = found[0]
-    if writer is not types.Writer.RUNNER and not vouch(writer, stored):
+    if writer is not _RUNNER and not vouch(writer, stored):
         return "Unsigned"
-    if event.type == "exec.started":
-        return "" if state.started is None else "NotAllowed"
-    if state.started is None:
+    if (state.started is None) != (event.type == "exec.started"):
         return "NotAllowed"
-    rule = _RULES[event.type]
-    return "" if rule(state, writer, event.data) else "NotAllowed"
+    return "" if _RULES[event.type](state, writer, event.data) else "NotAllowed"
 
 
 def _is_running(state: State) -> bool:
     """Something may begin: an attempt runs, nothing holds or stops it."""
     return (
         state.attempt > 0
-        and not state.is_over
+        and state.finished is None
+        and state.killed is None
         and state.suspended is None
         and state.cancelled is None
         and state.pending_gates == 0
     )
 
 
+def _started(state: State, _: types.Writer, data: types.Data) -> bool:
+    """Nobody may pin a version that this event itself is not written in."""
+    assert isinstance(data, types.ExecStarted)
+    return data.event_version == envelope.VERSION
+
+
 def _attempt(state: State, _: types.Writer, data: types.Data) -> bool:
+    """While a question is open no attempt starts, except to unwind."""
     assert isinstance(data, types.ExecAttempt)
     return (
         data.attempt == state.attempt + 1
         and not state.is_over
         and state.suspended is None
-        and state.pending_gates == 0
+        and (state.pending_gates == 0 or state.cancelled is not None)
     )
 
 
@@ -87,7 +110,6 @@ def _model_called(state: State, _: types.Writer, data: types.Data) -> bool:
     return (
         _is_running(state)
         and data.ordinal == state.ordinal + 1
-        and data.reserved_micro_usd >= 0
         and state.open_model_call is None
         and state.is_plan_resolved
     )
@@ -132,7 +154,6 @@ def _claim(state: State, _: types.Writer, data: types.Data) -> bool:
         and planned.args.digest == data.args.digest
         and pin.digest == data.contract_digest
         and data.tier >= pin.tier
-        and data.estimate_micro_usd >= 0
         and place not in state.results
         and place not in state.claims
         and (key is None or key.status == "failed")
@@ -163,6 +184,7 @@ def _retry(state: State, _: types.Writer, data: types.Data) -> bool:
     return (
         claim is not None
         and not state.is_over
+        and state.suspended is None
         and state.cancelled is None
         and data.attempt_number == claim.performances + 1
     )
@@ -180,8 +202,16 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
     pin = state.pins.get(data.tool)
     if place in state.results or planned is None or planned.tool != data.tool:
         return False
-    if writer is types.Writer.RUNNER:
-        return pin is not None and pin.builtin and data.claim_seq is None and _is_running(state)
+    if writer is _RUNNER:
+        return (
+            pin is not None
+            and pin.builtin
+            and place not in state.claims
+            and data.claim_seq is None
+            and data.replayed_seq is None
+            and data.status in ("ok", "failed")
+            and _is_running(state)
+        )
     if data.claim_seq is not None:
         claim = _claim_of(state, data.plan_seq, data.index, data.claim_seq)
         if claim is None or data.status == "denied":
@@ -197,6 +227,7 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
             _is_running(state)
             and known is not None
             and known.status == "ok"
+            and known.tool == data.tool
             and known.seq == data.replayed_seq
         )
     return pin is not None and pin.tier == 0 and pin.estimate_micro_usd == 0 and state.attempt > 0
@@ -205,12 +236,14 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
 def _gate_requested(state: State, _: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.GateRequested)
     place = (data.plan_seq, data.index)
+    planned = state.step_at(place)
     return (
         state.attempt > 0
         and not state.is_over
         and state.suspended is None
         and state.cancelled is None
-        and state.step_at(place) is not None
+        and planned is not None
+        and planned.tool in state.pins
         and place not in state.gates
         and place not in state.results
         and place not in state.claims
@@ -230,7 +263,7 @@ def _gate_decided(state: State, _: types.Writer, data: types.Data) -> bool:
 
 def _finished(state: State, writer: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.ExecFinished)
-    if writer is types.Writer.OPERATOR:
+    if writer is _OPERATOR:
         return not state.is_over
     return (
         _is_running(state)
@@ -241,6 +274,7 @@ def _finished(state: State, writer: types.Writer, data: types.Data) -> bool:
 
 
 _RULES: dict[str, Callable[[State, types.Writer, types.Data], bool]] = {
+    "exec.started": _started,
     "exec.attempt": _attempt,
     "model.called": _model_called,
     "model.replied": _model_replied,
@@ -257,4 +291,4 @@ _RULES: dict[str, Callable[[State, types.Writer, types.Data], bool]] = {
     "exec.finished": _finished,
     "feedback.given": lambda state, _, __: state.is_over,
 }
-"""May this happen now? One question per event type; `exec.started` is asked before."""
+"""May this happen now? One question per event type."""

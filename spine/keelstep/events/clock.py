@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 SECOND = 1_000_000_000
 """Nanoseconds."""
-_TEXT = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z$")
+_TEXT = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 def now() -> int:
@@ -40,7 +40,7 @@ def parse(value: str) -> int:
     Raises:
         ValueError: it is not such a time.
     """
-    match = _TEXT.match(value)
+    match = _TEXT.fullmatch(value)
     if match is None:
         raise ValueError(f"not an RFC 3339 time in UTC: {value!r}")
     seconds = int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp())

@@ -6,11 +6,11 @@ that are no event of ours (malformed). Nothing here judges whether an event is a
 """
 
 import hashlib
-from dataclasses import dataclass
 
 import msgspec
 
 from keelstep.events import types
+from keelstep.events.value import Count
 
 VERSION = 1
 """The version we write, and the newest we read."""
@@ -20,21 +20,21 @@ MAX_BYTES = 60 * 1024
 """An event larger than this does not fit the stream (64 KiB with headers)."""
 
 
-class Cost(msgspec.Struct, frozen=True, kw_only=True):
+class Cost(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an event settled."""
 
-    tokens_in: int = 0
-    tokens_out: int = 0
-    micro_usd: int = 0
+    tokens_in: Count = 0
+    tokens_out: Count = 0
+    micro_usd: Count = 0
 
 
 FREE = Cost()
 
 
-class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What every event says, whatever its type."""
 
-    v: int
+    v: Count
     id: str
     type: str
     tenant: str
@@ -45,11 +45,11 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None
     """The xid of the run that began this one."""
     trace_id: str
-    seq: int
+    seq: Count
     """From 1, without a gap among valid events."""
-    step: int
+    step: Count
     """Model turns and tool calls begun so far."""
-    attempt: int
+    attempt: Count
     actor: str
     """The program's instance, or the person it writes for."""
     ts: str
@@ -62,8 +62,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """The person this is about, for erasure."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event, decoded."""
 
     envelope: Envelope
@@ -76,15 +75,13 @@ class Event:
         return self.envelope.seq
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Undecidable:
+class Undecidable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event whose type or version this program does not know: nothing may be decided past it."""
 
     envelope: Envelope
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Malformed:
+class Malformed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Bytes that are no event."""
 
     why: str
@@ -93,7 +90,6 @@ class Malformed:
 _ENCODER = msgspec.json.Encoder()
 _ENVELOPES = msgspec.json.Decoder(Envelope)
 _DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in types.KINDS.items()}
-_VERSION_ONLY = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def encode(envelope: Envelope) -> bytes:
@@ -109,8 +105,10 @@ def raw(data: types.Data) -> msgspec.Raw:
 def decode(payload: bytes) -> Event | Undecidable | Malformed:
     """What stored bytes say. Never raises."""
     try:
+        if not payload.isascii():
+            payload.decode()  # the decoder does not look into fields that it ignores
         envelope = _ENVELOPES.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return Malformed(why=f"not an event: {error}")
     decoder = _DATA.get(envelope.type)
     if decoder is None or envelope.v != VERSION:
@@ -119,7 +117,7 @@ def decode(payload: bytes) -> Event | Undecidable | Malformed:
         return Undecidable(envelope=envelope)
     try:
         return Event(envelope=envelope, data=decoder.decode(envelope.data), type=envelope.type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         return Malformed(why=f"data of {envelope.type}: {error}")
 
 

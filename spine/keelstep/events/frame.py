@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from keelstep.events.value import Count
 
-class Stored(msgspec.Struct, frozen=True, kw_only=True):
+
+class Stored(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message as the stream holds it."""
 
     position: int
@@ -27,7 +29,7 @@ class _Head(msgspec.Struct, frozen=True, kw_only=True):
     writer: str
     stored_at: int
     signature: str
-    size: int
+    size: Count
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -5,11 +5,14 @@ a new version. Money is integer micro-USD, durations integer milliseconds, times
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from keelstep.events.value import Value
+from keelstep.events.value import Count, Value
+
+Number = Annotated[int, msgspec.Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+"""A whole number that every reader of JSON reads exactly; nothing is decided by it."""
 
 
 class Writer(StrEnum):
@@ -21,24 +24,24 @@ class Writer(StrEnum):
     """Followed by the attempt's number in the subject."""
 
 
-class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one type of event carries."""
 
 
-class Pin(Data, frozen=True):
+class Pin(Data, frozen=True, gc=False):
     """One contract as pinned at the start."""
 
     digest: str
     """SHA-256 of the revision's bytes."""
-    tier: int
+    tier: Count
     """Consequence tier 0..3."""
-    estimate_micro_usd: int = 0
+    estimate_micro_usd: Count = 0
     """The most one call can cost."""
     builtin: bool = False
     """True for a pure function that the runner evaluates itself."""
 
 
-class Error(Data, frozen=True):
+class Error(Data, frozen=True, gc=False):
     """A failure, normalised."""
 
     reason: str
@@ -47,11 +50,11 @@ class Error(Data, frozen=True):
     """One sentence for a person, without any payload."""
     error_class: str = ""
     """Normalised class: Timeout, RateLimited, Unavailable, ConnectionFailed, Refused, Invalid."""
-    status: int | None = None
+    status: Number | None = None
     """HTTP status, where there was one."""
 
 
-class ExecStarted(Data, frozen=True):
+class ExecStarted(Data, frozen=True, gc=False):
     """The run begins; everything it will be judged by is pinned here."""
 
     name: str
@@ -65,7 +68,7 @@ class ExecStarted(Data, frozen=True):
     """SHA-256 of the strategy's revision."""
     contracts: dict[str, Pin]
     """Allowed contracts by name."""
-    budget_micro_usd: int
+    budget_micro_usd: Count
     """The most the run may spend."""
     deadline: str
     """The run ends by then."""
@@ -73,32 +76,32 @@ class ExecStarted(Data, frozen=True):
     """Who asked, as the API server proved it."""
     spec_digest: str
     """SHA-256 of what was asked."""
-    shard: int = 0
-    event_version: int = 1
+    shard: Count = 0
+    event_version: Count = 1
     """Every writer of this run writes this version to its end."""
     trigger: str = "manual"
     arm: str | None = None
     """Experiment arm."""
 
 
-class ExecAttempt(Data, frozen=True):
+class ExecAttempt(Data, frozen=True, gc=False):
     """An attempt begins: from here only its runner may write."""
 
-    attempt: int
+    attempt: Count
     pod: str
     reason: str
 
 
-class ModelCalled(Data, frozen=True):
+class ModelCalled(Data, frozen=True, gc=False):
     """A model call is about to be made; its highest cost is reserved."""
 
-    ordinal: int
+    ordinal: Count
     """1 for the run's first model call."""
     model: str
     """The model that is tried first."""
     request: Value
     """The messages."""
-    reserved_micro_usd: int
+    reserved_micro_usd: Count
     owner: str
     """The gateway process that makes the call."""
     deadline: str
@@ -106,35 +109,35 @@ class ModelCalled(Data, frozen=True):
     """Version of the price table."""
 
 
-class Route(Data, frozen=True):
+class Route(Data, frozen=True, gc=False):
     """One model that was tried."""
 
     model: str
-    latency_ms: int
+    latency_ms: Number
     error: str = ""
     """Normalised class, empty where it answered."""
 
 
-class ModelReplied(Data, frozen=True):
+class ModelReplied(Data, frozen=True, gc=False):
     """A model call ended; the reservation is settled."""
 
-    ordinal: int
+    ordinal: Count
     status: Literal["ok", "failed", "lost"]
     response: Value | None = None
     """The assistant's message, as the provider sent it."""
     model: str = ""
     """The model that answered."""
     routing: list[Route] = []
-    latency_ms: int = 0
+    latency_ms: Number = 0
     price_table: str = ""
     error: Error | None = None
     owner: str = ""
 
 
-class PlannedCall(Data, frozen=True):
+class PlannedCall(Data, frozen=True, gc=False):
     """One exact call of a plan."""
 
-    index: int
+    index: Count
     call_id: str
     """The model's own id of the call."""
     tool: str
@@ -143,10 +146,10 @@ class PlannedCall(Data, frozen=True):
     """Validated arguments, canonical JSON."""
 
 
-class PlanProposed(Data, frozen=True):
+class PlanProposed(Data, frozen=True, gc=False):
     """What the model wants done, as exact calls."""
 
-    ordinal: int
+    ordinal: Count
     """The model call whose reply this is."""
     steps: list[PlannedCall]
     summary: Value | None = None
@@ -160,68 +163,68 @@ class PlanProposed(Data, frozen=True):
     policy_checks: list[str] = []
 
 
-class ToolCalled(Data, frozen=True):
+class ToolCalled(Data, frozen=True, gc=False):
     """A claim: its owner, and nobody else, may perform this call."""
 
-    plan_seq: int
-    index: int
+    plan_seq: Count
+    index: Count
     tool: str
     args: Value
     contract_digest: str
     idempotency_key: str
-    estimate_micro_usd: int
-    tier: int
+    estimate_micro_usd: Count
+    tier: Count
     owner: str
     deadline: str
-    gate_seq: int | None = None
+    gate_seq: Count | None = None
     """The `gate.decided` that allows it."""
     valid_until: str = ""
     """Stored later than this, the claim permits nothing."""
 
 
-class ToolRetried(Data, frozen=True):
+class ToolRetried(Data, frozen=True, gc=False):
     """A claim passes to a new owner, or its owner tries again; same key."""
 
-    claim_seq: int
-    plan_seq: int
-    index: int
+    claim_seq: Count
+    plan_seq: Count
+    index: Count
     owner: str
     deadline: str
     reason: str
-    attempt_number: int
+    attempt_number: Count
     """2 for the second performance."""
 
 
-class ToolResult(Data, frozen=True):
+class ToolResult(Data, frozen=True, gc=False):
     """A call ended: performed, refused, or nobody knows."""
 
-    plan_seq: int
-    index: int
+    plan_seq: Count
+    index: Count
     tool: str
     status: Literal["ok", "failed", "unknown", "denied"]
-    claim_seq: int | None = None
+    claim_seq: Count | None = None
     """The claim it closes; none for a refusal, a replay or a free read."""
     output: Value | None = None
     error: Error | None = None
-    latency_ms: int = 0
-    attempts: int = 0
+    latency_ms: Number = 0
+    attempts: Count = 0
     idempotency_key: str = ""
     contract_digest: str = ""
-    tier: int = 0
-    replayed_seq: int | None = None
+    tier: Count = 0
+    replayed_seq: Count | None = None
     """The earlier result that answers this equal call."""
 
 
-class GateRequested(Data, frozen=True):
+class GateRequested(Data, frozen=True, gc=False):
     """A call needs a person; the run parks."""
 
-    plan_seq: int
-    index: int
-    consequence_tier: int
+    plan_seq: Count
+    index: Count
+    consequence_tier: Count
     evidence_pack: Value | None = None
 
 
-class Approver(Data, frozen=True):
+class Approver(Data, frozen=True, gc=False):
     """One person's recorded decision."""
 
     user: str
@@ -229,22 +232,22 @@ class Approver(Data, frozen=True):
     reason: str = ""
 
 
-class GateDecided(Data, frozen=True):
+class GateDecided(Data, frozen=True, gc=False):
     """The question is answered: for these arguments, this contract, once."""
 
-    plan_seq: int
-    index: int
-    request_seq: int
+    plan_seq: Count
+    index: Count
+    request_seq: Count
     verdict: Literal["approved", "rejected", "expired", "withdrawn"]
     args_digest: str
     contract_digest: str
     approvers: list[Approver] = []
     reason: str = ""
-    latency_ms: int = 0
+    latency_ms: Number = 0
     valid_until: str = ""
 
 
-class Interruption(Data, frozen=True):
+class Interruption(Data, frozen=True, gc=False):
     """Somebody stopped, held, or released the run."""
 
     by: str
@@ -253,7 +256,7 @@ class Interruption(Data, frozen=True):
     """execution, strategy or tenant."""
 
 
-class Criterion(Data, frozen=True):
+class Criterion(Data, frozen=True, gc=False):
     """One success criterion's verdict."""
 
     name: str
@@ -261,7 +264,7 @@ class Criterion(Data, frozen=True):
     error: str = ""
 
 
-class ExecFinished(Data, frozen=True):
+class ExecFinished(Data, frozen=True, gc=False):
     """The run ended."""
 
     outcome: Literal["succeeded", "failed", "cancelled"]
@@ -269,12 +272,12 @@ class ExecFinished(Data, frozen=True):
     message: str = ""
     criteria: list[Criterion] = []
     output: Value | None = None
-    steps_n: int = 0
-    tokens: int = 0
-    micro_usd: int = 0
+    steps_n: Count = 0
+    tokens: Count = 0
+    micro_usd: Count = 0
 
 
-class Feedback(Data, frozen=True):
+class Feedback(Data, frozen=True, gc=False):
     """A person's verdict on the outcome, after the end."""
 
     by: str
@@ -286,14 +289,14 @@ class Kind(msgspec.Struct, frozen=True, kw_only=True):
     """One event type: its data and who may write it."""
 
     data: type[Data]
-    writers: frozenset[Writer]
+    writers: tuple[Writer, ...]
 
 
 OP, GW, RUN = Writer.OPERATOR, Writer.GATEWAY, Writer.RUNNER
 
 
 def _kind(data: type[Data], *writers: Writer) -> Kind:
-    return Kind(data=data, writers=frozenset(writers))
+    return Kind(data=data, writers=writers)
 
 
 KINDS: dict[str, Kind] = {

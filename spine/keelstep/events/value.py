@@ -6,25 +6,29 @@ inline where it is small, else in the object store under its digest. Erasing the
 """
 
 import hashlib
-from typing import NewType
+from typing import Annotated, NewType
 
 import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A whole number that is never negative and that every reader of JSON reads exactly."""
 
 Digest = NewType("Digest", str)
 """SHA-256, 64 hex digits."""
 
 INLINE_LIMIT_BYTES = 8 * 1024
-"""Larger payloads go to the object store."""
+"""Payloads whose JSON form is larger go to the object store."""
 JSON = "application/json"
 TEXT = "text/plain"
+_ENCODER = msgspec.json.Encoder()
 
 
-class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A payload by reference."""
 
     digest: str
     """SHA-256 over salt and payload, hex."""
-    size: int
+    size: Count
     """Bytes of the payload."""
     media_type: str
     """`application/json` or `text/plain`."""
@@ -52,7 +56,7 @@ def seal(
 ) -> Value:
     """The Value of a payload. Where it comes back with `ref`, store the payload before any event names it."""
     found = digest(salt, payload)
-    text = _text(payload) if len(payload) <= inline_limit_bytes else None
+    text = _text(payload, inline_limit_bytes)
     return Value(
         digest=found,
         size=len(payload),
@@ -85,8 +89,12 @@ def check(value: Value, payload: bytes) -> bytes:
     return payload
 
 
-def _text(payload: bytes) -> str | None:
+def _text(payload: bytes, limit_bytes: int) -> str | None:
+    """The payload as text, where it is text and its JSON form keeps the limit: escapes can make it six times as long."""
+    if len(payload) > limit_bytes:
+        return None
     try:
-        return payload.decode()
+        text = payload.decode()
     except UnicodeDecodeError:
         return None
+    return text if len(_ENCODER.encode(text)) - len('""') <= limit_bytes else None

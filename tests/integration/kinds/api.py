@@ -23,6 +23,7 @@ JSON_PATCH = "application/json-patch+json"
 _PLURALS = {kind.crd.kind: kind.crd.plural for kind in kinds.KINDS} | {
     "Namespace": "namespaces",
     "Secret": "secrets",
+    "Pod": "pods",
     "Role": "roles",
     "RoleBinding": "rolebindings",
     "SubjectAccessReview": "subjectaccessreviews",

@@ -1,0 +1,211 @@
+"""How do runners' requests arrive, and how are they answered? One queue group of all gateways, one task per request.
+
+Who asks is said by the subject, which the broker enforces; a request's own fields only say what about. While a request is
+worked on its asker hears a heartbeat every two seconds. What the answer is, is found in `toolcalls` and `modelcalls`.
+"""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from keelstep import errors, points
+from keelstep.domain import validity
+from keelstep.events import frame, types
+from keelstep.log import ask, subjects
+from keelstep.log.reader import StreamReader
+from keelstep_gateway import answers
+from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.modelcalls import ModelCalls
+from keelstep_gateway.presence import NAME
+from keelstep_gateway.toolcalls import ToolCalls
+
+log = structlog.get_logger(__name__)
+
+READS_AT_ONCE = 64
+WAITING_PER_CALL = 16
+"""Requests that may wait for each call that may be made at once; more are sent to another gateway."""
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
+_READ_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """Who asks, as the broker says."""
+
+    tenant: str
+    xid: str
+    attempt: int
+    verb: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Calls:
+    """The service that runners ask."""
+
+    nc: Client
+    shard: int
+    executions: Executions
+    reader: StreamReader
+    tools: ToolCalls
+    models: ModelCalls
+    concurrency: int
+    _subscriptions: list[Subscription] = field(default_factory=list)
+    _requests: set["asyncio.Task[None]"] = field(default_factory=set)
+    _calls: asyncio.Semaphore = field(init=False)
+    _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
+    _waiting: int = 0
+
+    def __post_init__(self) -> None:
+        self._calls = asyncio.Semaphore(self.concurrency)
+
+    async def start(self) -> None:
+        """Take requests from now on."""
+        for verb in subjects.CALL_VERBS:
+            subject = subjects.call_of_all(self.shard, verb)
+            self._subscriptions.append(await self.nc.subscribe(subject, queue=NAME, cb=self._received))
+        await self.nc.flush()
+
+    async def stop(self, within_seconds: float) -> None:
+        """Take no more requests, and finish those that are here and every call in flight, within bounds."""
+        for subscription in self._subscriptions:
+            try:
+                await subscription.drain()  # type: ignore[no-untyped-call]
+            except nats.errors.Error as error:
+                log.warning("subscription_not_drained", why=str(error))
+        under_way = self._requests | self.executions.flights()
+        if under_way:
+            _, left = await asyncio.wait(under_way, timeout=within_seconds)
+            log.info("drained", finished=len(under_way) - len(left), left=len(left))
+
+    async def _received(self, message: Msg) -> None:
+        task = asyncio.create_task(self._serve(message))
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _serve(self, message: Msg) -> None:
+        """Answer one request, telling the asker meanwhile that somebody is at it."""
+        if not message.reply:
+            return
+        asker = _asker(message.subject)
+        work = asyncio.create_task(self._answer(asker, message.data))
+        while not work.done():
+            await asyncio.wait({work}, timeout=ask.HEARTBEAT_SECONDS)
+            if not work.done():
+                await self._reply(message, ask.Reply.HEARTBEAT, b"")
+        kind, payload = work.result()
+        points.reached("gateway.before.reply")
+        await self._reply(message, kind, payload)
+
+    async def _answer(self, asker: _Asker | None, request: bytes) -> tuple[ask.Reply, bytes]:
+        if asker is None:
+            return _encoded(answers.refuse("RequestInvalid", "the subject is not one of a runner's"))
+        structlog.contextvars.bind_contextvars(
+            execution=asker.xid, tenant=asker.tenant, attempt=asker.attempt
+        )
+        hold = self.executions.hold(asker.tenant, asker.xid)
+        try:
+            found = await self._bounded(asker, hold, request)
+            if isinstance(found, answers.Recorded):
+                after = msgspec.json.decode(request, type=ask.AskLog).after
+                return ask.Reply.EVENTS, await self._events(hold, after, found.position)
+            return _encoded(found)
+        except msgspec.DecodeError as error:
+            return _encoded(answers.refuse("RequestInvalid", f"the request cannot be read: {error}"))
+        except errors.KeelstepError as error:
+            log.info("request_not_answered", verb=asker.verb, reason=error.reason, message=error.message)
+            return _encoded(answers.unable(error))
+        except (
+            Exception
+        ):  # the outermost loop of a request: a fault of ours must not leave its asker without a word
+            log.exception("request_failed", verb=asker.verb)
+            return _encoded(answers.refuse("Fault", "the gateway met a fault of its own", is_transient=True))
+
+    async def _bounded(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
+        """The answer, in turn: reads never wait for calls."""
+        match asker.verb:
+            case "log" | "object":
+                async with self._reads:
+                    return await self._read(asker, hold, request)
+            case _:
+                if self._waiting >= self.concurrency * WAITING_PER_CALL:
+                    return answers.refuse("Busy", "this gateway has enough to do", is_transient=True)
+                self._waiting += 1
+                try:
+                    async with self._calls:
+                        return await self._call(asker, hold, request)
+                finally:
+                    self._waiting -= 1
+
+    async def _call(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
+        if asker.verb == "model":
+            return await self.models.answer(
+                hold, asker.attempt, msgspec.json.decode(request, type=ask.AskModel)
+            )
+        wish = msgspec.json.decode(request, type=ask.AskTool)
+        return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index))
+
+    async def _read(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
+        if asker.verb == "log":
+            msgspec.json.decode(request, type=ask.AskLog)
+            return answers.Recorded(position=0)
+        wish = msgspec.json.decode(request, type=ask.AskObject)
+        if not _DIGEST.match(wish.digest):
+            return answers.refuse("RequestInvalid", "a digest is 64 hex digits")
+        if not wish.is_revision:
+            payload = await self.executions.objects.get(asker.tenant, asker.xid, wish.digest)
+            if payload is None:
+                return answers.refuse("PayloadMissing", "there is no such payload")
+            return answers.Payload(payload=payload)
+        state = hold.log.state if hold.log.state.started is not None else await hold.log.refresh()
+        pinned = {pin.digest for pin in state.pins.values()}
+        if state.started is None or wish.digest not in pinned | {state.started.strategy_digest}:
+            return answers.refuse("NotPinned", "the run did not pin that revision")
+        return answers.Payload(payload=await self.executions.objects.get_revision(asker.tenant, wish.digest))
+
+    async def _events(self, hold: Hold, after: int, position: int) -> bytes:
+        """What is stored after a position, as frames; the message at `position` among it, or the chunk is full."""
+        while True:
+            messages = await self.reader.chunk(hold.tenant, hold.xid, after, ask.CHUNK_BYTES)
+            payload = frame.pack(messages)
+            last = messages[-1].position if messages else after
+            if last >= position or len(payload) >= ask.CHUNK_BYTES:
+                return payload
+            await asyncio.sleep(_READ_PAUSE_SECONDS)  # a follower that has not seen it yet
+
+    async def _reply(self, message: Msg, kind: ask.Reply, payload: bytes) -> None:
+        try:
+            await self.nc.publish(message.reply, payload, headers={ask.HEADER: kind.value})
+        except nats.errors.Error as error:
+            log.warning("reply_not_sent", kind=kind.value, why=str(error))  # its asker asks again
+
+
+def _asker(subject: str) -> _Asker | None:
+    """Who asks: `call.<shard>.<tenant>.<xid>.a<attempt>.<verb>`."""
+    parts = subject.split(".")
+    if len(parts) != 6:
+        return None
+    _, _, tenant, xid, token, verb = parts
+    writer = validity.writer_of(token)
+    if writer is None or writer[0] is not types.Writer.RUNNER:
+        return None
+    return _Asker(tenant, xid, writer[1], verb)
+
+
+def _encoded(answer: answers.Refused | answers.NeedsGate | answers.Payload) -> tuple[ask.Reply, bytes]:
+    match answer:
+        case answers.Refused():
+            return ask.Reply.REFUSED, msgspec.json.encode(answer.refusal)
+        case answers.NeedsGate():
+            return ask.Reply.GATE, msgspec.json.encode(ask.NeedsGate(tier=answer.tier))
+        case answers.Payload():
+            return ask.Reply.OBJECT, answer.payload
+        case _:
+            assert_never(answer)

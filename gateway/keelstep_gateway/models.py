@@ -1,0 +1,301 @@
+"""How is a model called? Through litellm, behind one function; its quirks stop here.
+
+One call is one HTTP request: no hidden retries, no prices or settings fetched at import, nothing of ours in its logs. The
+library takes seconds to import, so it is loaded in a thread, at start or at the first call. What a provider says in an
+error is not passed on: it may quote the conversation, or a part of the key.
+"""
+
+import asyncio
+import contextvars
+import importlib
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+import structlog
+
+from keelstep.domain import outcome
+from keelstep.kinds.contract import ErrorClass
+from keelstep_gateway.providers import Provider
+
+log = structlog.get_logger(__name__)
+
+MAX_REPLY_BYTES = 4 * 1024 * 1024
+"""A longer message is not recorded."""
+MAX_BODY_BYTES = 2 * MAX_REPLY_BYTES
+"""More of a response is not read."""
+CONNECTIONS = 256
+
+_QUIET: Mapping[str, str] = {
+    "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
+    "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # likewise
+    "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A model's answer."""
+
+    message: bytes
+    """The assistant's message as JSON: role, content, tool_calls; nothing else."""
+    tokens_in: int | None
+    """None where the provider did not say."""
+    tokens_out: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """No usable answer."""
+
+    reason: str
+    message: str
+    error_class: str
+    status: int | None = None
+    may_be_billed: bool = False
+    """True where the provider may have worked for us."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What happened on the wire during one call."""
+
+    was_sent: bool = False
+    status: int | None = None
+    is_cut: bool = False
+
+    async def trace(self, name: str, _: Mapping[str, Any]) -> None:
+        """Called by the HTTP library at each of its own steps."""
+        if name.endswith(".send_request_headers.started"):
+            self.was_sent = True
+
+
+_seen: contextvars.ContextVar[_Seen | None] = contextvars.ContextVar("seen", default=None)
+
+
+class TooLargeError(httpx.HTTPError):
+    """More came back than is read."""
+
+
+class Models:
+    """Every model there is."""
+
+    def __init__(self) -> None:
+        self._loading: asyncio.Task[Any] | None = None
+        self._session: httpx.AsyncClient | None = None
+
+    @property
+    def is_loaded(self) -> bool:
+        """True once the library is there."""
+        return self._loading is not None and self._loading.done()
+
+    def load(self) -> "asyncio.Task[Any]":
+        """Load the library in the background, once."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._load())
+        return self._loading
+
+    async def complete(
+        self,
+        model: str,
+        messages: Sequence[Any],
+        tools: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Any],
+        *,
+        timeout_seconds: float,
+        provider: Provider,
+    ) -> Reply | Failure:
+        """Ask a model once; never raises for what the provider does."""
+        library = await asyncio.shield(self.load())
+        seen = _Seen()
+        _seen.set(seen)
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                response = await library.acompletion(
+                    model=model,
+                    messages=list(messages),
+                    **({"tools": list(tools)} if tools else {}),
+                    **parameters,
+                    api_base=provider.base_url,
+                    api_key=provider.api_key,
+                    timeout=timeout_seconds,
+                    num_retries=0,
+                    max_retries=0,
+                )
+        except Exception as error:  # noqa: BLE001 the library raises its own, its dependencies' and plain ones alike
+            failure = _failure(model, error, seen)
+            log.warning("model_failed", model=model, reason=failure.reason, kind=type(error).__name__)
+            return failure
+        return _reply(model, response)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.aclose()
+
+    async def _load(self) -> Any:
+        # set, not asked: the library reads its switches from the environment while it is imported
+        os.environ.update(_QUIET)
+        library: Any = await asyncio.to_thread(importlib.import_module, "litellm")
+        library.suppress_debug_info = True
+        library.telemetry = False
+        limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=15.0)
+        self._session = httpx.AsyncClient(transport=_Bounded(httpx.AsyncHTTPTransport(limits=limits)))
+        library.aclient_session = self._session
+        log.info("models_loaded")
+        return library
+
+
+class _Bounded(httpx.AsyncBaseTransport):
+    """Sees what happens on the wire, and reads no more than is allowed."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """One request, one response."""
+        seen = _seen.get() or _Seen()
+        request.headers["Accept-Encoding"] = "identity"  # what is counted is what it becomes in memory
+        request.extensions = {**request.extensions, "trace": seen.trace}
+        response = await self._inner.handle_async_request(request)
+        seen.status = response.status_code
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        return httpx.Response(
+            response.status_code,
+            headers=response.headers,
+            stream=_Counted(response.stream, seen),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._inner.aclose()
+
+
+class _Counted(httpx.AsyncByteStream):
+    def __init__(self, inner: httpx.AsyncByteStream, seen: _Seen) -> None:
+        self._inner = inner
+        self._seen = seen
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for part in self._inner:
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                self._seen.is_cut = True
+                raise TooLargeError(f"more than {MAX_BODY_BYTES} bytes")
+            yield part
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _reply(model: str, response: Any) -> Reply | Failure:
+    """The assistant's message of a response, in our own words."""
+    choices = getattr(response, "choices", None)
+    if not choices:
+        return _invalid(model, "answered without a message")
+    said = choices[0].message
+    message: dict[str, Any] = {"role": "assistant", "content": said.content}
+    calls = getattr(said, "tool_calls", None)
+    if calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id or "",
+                "type": "function",
+                "function": {"name": call.function.name or "", "arguments": call.function.arguments or ""},
+            }
+            for call in calls
+        ]
+    try:
+        payload = msgspec.json.encode(message)
+    except TypeError:
+        return _invalid(model, "answered with a message we cannot record")
+    usage = getattr(response, "usage", None)
+    tokens_in, tokens_out = (
+        getattr(usage, "prompt_tokens", 0) or 0,
+        getattr(usage, "completion_tokens", 0) or 0,
+    )
+    is_known = tokens_in > 0  # no prompt has none: the library says 0 where the provider said nothing
+    return Reply(
+        message=payload,
+        tokens_in=tokens_in if is_known else None,
+        tokens_out=tokens_out if is_known else None,
+    )
+
+
+def _failure(model: str, error: Exception, seen: _Seen) -> Failure:
+    """What went wrong, from what was seen on the wire; from the library's own word where nothing was."""
+    if seen.is_cut:
+        return too_large(model)
+    if seen.status is None:
+        return _unseen(model, error, seen)
+    if seen.status < 400:
+        if isinstance(error, TimeoutError) or getattr(error, "status_code", None) == 408:
+            return _timeout(model, may_be_billed=True)
+        return _invalid(model, "answered what is no reply of a model")
+    return _of_status(model, seen.status)
+
+
+def _unseen(model: str, error: Exception, seen: _Seen) -> Failure:
+    status = getattr(error, "status_code", None)
+    if isinstance(error, TimeoutError) or status == 408:
+        return _timeout(model, may_be_billed=seen.was_sent)
+    if seen.was_sent:
+        return Failure(
+            reason="ModelUnavailable",
+            message=f"the connection to {model} broke before it answered",
+            error_class=ErrorClass.UNAVAILABLE,
+            may_be_billed=True,
+        )
+    if isinstance(status, int) and 400 <= status < 500:
+        return _of_status(model, status)  # the library itself refused, or another wire than ours was used
+    return Failure(
+        reason="ModelUnreachable",
+        message=f"{model} could not be reached",
+        error_class=ErrorClass.CONNECTION_FAILED,
+    )
+
+
+def _of_status(model: str, status: int) -> Failure:
+    error_class = outcome.class_of(status)
+    reasons = {
+        ErrorClass.RATE_LIMITED: "ModelRateLimited",
+        ErrorClass.TIMEOUT: "ModelTimeout",
+        ErrorClass.UNAVAILABLE: "ModelUnavailable",
+    }
+    reason = reasons.get(ErrorClass(error_class), "") if error_class != outcome.REFUSED else "ModelRefused"
+    return Failure(
+        reason=reason, message=f"{model} answered {status}", error_class=error_class, status=status
+    )
+
+
+def _timeout(model: str, *, may_be_billed: bool) -> Failure:
+    return Failure(
+        reason="ModelTimeout",
+        message=f"{model} did not answer in time",
+        error_class=ErrorClass.TIMEOUT,
+        may_be_billed=may_be_billed,
+    )
+
+
+def _invalid(model: str, what: str) -> Failure:
+    return Failure(
+        reason="ModelReplyInvalid",
+        message=f"{model} {what}",
+        error_class=outcome.INVALID,
+        may_be_billed=True,
+    )
+
+
+def too_large(model: str) -> Failure:
+    """The failure of a reply that is not recorded for its size."""
+    return Failure(
+        reason="ResponseTooLarge",
+        message=f"the reply of {model} is larger than {MAX_REPLY_BYTES} bytes",
+        error_class=outcome.INVALID,
+        may_be_billed=True,
+    )

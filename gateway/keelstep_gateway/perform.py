@@ -1,0 +1,199 @@
+"""How is one tool call performed, from a stored claim to its stored result?
+
+    may I send? ──no──► result{failed}: it was not sent          (silent where the claim is somebody else's by now)
+        │ yes
+        ▼
+    send ──► judge ──may it be tried again?──► wait ──► may I send? …
+        ▼
+    tool.result, appended until it is stored: it happened
+
+Trying again under one claim appends nothing in between: the claim's deadline covers every attempt, its key is the same,
+and only the last word is a fact. What may be sent, tried again and said is decided in `domain.call` and `domain.outcome`.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from keelstep import errors, points
+from keelstep.domain import call, outcome
+from keelstep.domain.outcome import Judged
+from keelstep.domain.state import State
+from keelstep.events import clock, types, value
+from keelstep.events.value import Value
+from keelstep.kinds.contract import ToolContractSpec
+from keelstep_gateway.credentials import CredentialSource
+from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.law import Law
+from keelstep_gateway.records import Scribe, Work
+from keelstep_gateway.transports.transport import Transport
+
+log = structlog.get_logger(__name__)
+
+_PAUSE_SECONDS = 0.5
+_SILENT = ("ClaimClosed", "ClaimTakenOver")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Tried:
+    """What all attempts came to."""
+
+    judged: Judged
+    attempts: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Performer:
+    """Performs tool calls that were decided and claimed."""
+
+    scribe: Scribe
+    executions: Executions
+    law: Law
+    transport: Transport
+    credentials: CredentialSource
+
+    async def perform(self, hold: Hold, work: Work, args: Mapping[str, Any]) -> None:
+        """Perform it and record what came of it; nothing is recorded of a claim that is no longer ours.
+
+        Raises:
+            errors.KeelstepError: the result could not be recorded; whoever finds the claim open goes on.
+        """
+        begun = clock.boot()
+        secret = await self._secret(hold, work)
+        if isinstance(secret, Judged):
+            tried: _Tried | None = _Tried(judged=secret, attempts=0)
+        else:
+            tried = await self._try(hold, work, args, secret)
+        if tried is None:
+            return
+        latency_ms = (clock.boot() - begun) // 1_000_000
+        await self._record(hold, work, tried, latency_ms)
+
+    async def prepare(self, tenant: str, spec: ToolContractSpec) -> None:
+        """Read a credential before anything is claimed, so that only a missing one can stop a claimed call.
+
+        Raises:
+            errors.KeelstepError: it cannot be read now.
+        """
+        key = credential_of(spec)
+        if key:
+            await self.credentials.get(tenant, key)
+
+    async def _try(
+        self, hold: Hold, work: Work, args: Mapping[str, Any], secret: str | None
+    ) -> _Tried | None:
+        """Send it, again where that is allowed and can help; None where it is not ours to report."""
+        attempts, is_earlier_unknown, read_at = 0, False, work.decided_at
+        judged: Judged | None = None
+        while True:
+            why = await self._why_not(hold, work, read_at)
+            if why in _SILENT or (why and judged is None and work.claim_seq is None):
+                log.info("call_left", execution=hold.xid, tool=work.tool, reason=why, attempts=attempts)
+                return None
+            if why:
+                judged = judged or _failed(why, "the call was not sent")
+                break
+            attempts += 1
+            judged = await self._send(work, args, secret)
+            if not outcome.may_try_again(work.spec, judged, attempts):
+                break
+            is_earlier_unknown |= judged.status == "unknown"
+            log.info("call_tried_again", execution=hold.xid, tool=work.tool, attempts=attempts)
+            await asyncio.sleep(outcome.backoff_seconds(work.spec, attempts))
+            read_at = 0
+        return _Tried(judged=outcome.altogether(work.spec, is_earlier_unknown, judged), attempts=attempts)
+
+    async def _send(self, work: Work, args: Mapping[str, Any], secret: str | None) -> Judged:
+        left = (work.boot_deadline - clock.boot()) / clock.SECOND
+        points.reached("gateway.before.send")
+        seen = await self.transport.call(
+            work.spec,
+            args,
+            key=work.key,
+            secret=secret,
+            timeout_seconds=max(0.001, min(float(work.spec.timeout_seconds), left)),
+        )
+        points.reached("gateway.after.send")
+        return outcome.judge(work.spec, seen)
+
+    async def _secret(self, hold: Hold, work: Work) -> str | Judged | None:
+        """The credential the contract names, if it names one; or the failure it means not to have it."""
+        key = credential_of(work.spec)
+        if not key:
+            return None
+        try:
+            secret = await self.credentials.get(hold.tenant, key)
+        except errors.KeelstepError as error:
+            return _failed("CredentialsUnavailable", f"the credential {key} cannot be read: {error.reason}")
+        return secret or _failed("CredentialsMissing", f"the tenant's credentials have no key {key}")
+
+    async def _why_not(self, hold: Hold, work: Work, read_at: int) -> str:
+        """Why nothing may be sent now, or nothing where it may."""
+        await self.law.wait_known((work.boot_deadline - clock.boot()) / clock.SECOND)
+        state = await self._fresh(hold, work, read_at)
+        if clock.boot() >= work.boot_deadline:
+            return "DeadlineExceeded"
+        stop = self.law.standing(state, work.tool)
+        if work.claim_seq is None:
+            return "RunEnded" if state.is_over else "" if stop is None else _reason(stop)
+        return call.may_send(state, work.claim_seq, work.place, self.scribe.owner, stop)
+
+    async def _fresh(self, hold: Hold, work: Work, read_at: int) -> State:
+        claim = hold.log.state.claims.get(work.place)
+        while True:
+            try:
+                if claim is not None and claim.valid_until:
+                    return await hold.log.confirm()  # the broker's own time of the claim decides
+                return await hold.fresh(read_at)
+            except errors.BrokerUnavailableError:
+                if clock.boot() > work.boot_deadline:
+                    return hold.log.state
+                await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def _record(self, hold: Hold, work: Work, tried: _Tried, latency_ms: int) -> None:
+        """Append the result until it is stored, or another one is."""
+        judged = tried.judged
+        output = await self._seal(hold, judged.output) if judged.output is not None else None
+        event = await hold.log.append(
+            lambda state: self.scribe.performed(state, work, judged, output, tried.attempts, latency_ms)
+        )
+        log.info(
+            "tool_called",
+            execution=hold.xid,
+            trace_id=hold.log.state.trace_id,
+            tool=work.tool,
+            status=judged.status,
+            reason=judged.error.reason if judged.error is not None else "",
+            attempts=tried.attempts,
+            latency_ms=latency_ms,
+            is_recorded=event is not None,
+        )
+
+    async def _seal(self, hold: Hold, payload: bytes) -> Value:
+        sealed = value.seal(payload, media_type=value.JSON, salt=secrets.token_hex(16))
+        while sealed.ref is not None:
+            try:
+                await self.executions.objects.put(hold.tenant, hold.xid, sealed, payload)
+                break
+            except errors.BrokerUnavailableError:
+                await asyncio.sleep(_PAUSE_SECONDS)  # it happened, so it is told, however long that takes
+        return sealed
+
+
+def credential_of(spec: ToolContractSpec) -> str:
+    """The key of the credential a call needs; empty where it needs none."""
+    named = spec.credentials.bearer or spec.credentials.header
+    return named.key if named is not None else ""
+
+
+def _reason(stop: call.Stop | call.Unknowable) -> str:
+    return stop.reason if isinstance(stop, call.Unknowable) else "Killed"
+
+
+def _failed(reason: str, message: str) -> Judged:
+    error = types.Error(reason=reason, message=message[:300], error_class=outcome.INVALID)
+    return Judged(status="failed", error=error, was_sent=False)

@@ -1,0 +1,172 @@
+"""What happens to a call whose owner may be gone? Wait for it, take it over, or record that nobody knows.
+
+    owner answers ──► wait for its result
+    silent ──► decide_takeover ─► Retry ──► tool.retried{same key, new owner}, then perform
+                               ├► Wait ──► look again later
+                               └► Settle ──► tool.result{unknown}
+    a model call whose owner is silent ──► model.replied{lost}
+
+Asked by runners who wait for a call, and by the sweep for those nobody waits for. Decided in `domain.call`.
+"""
+
+from dataclasses import dataclass
+
+import structlog
+
+from keelstep import errors
+from keelstep.domain import call, outcome
+from keelstep.domain.state import Claim, ModelCall, State
+from keelstep.events import clock, types
+from keelstep.events.envelope import Cost
+from keelstep.log.spine import Proposal
+from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.law import Law
+from keelstep_gateway.perform import Performer
+from keelstep_gateway.presence import Presence
+from keelstep_gateway.records import Scribe, Work
+
+log = structlog.get_logger(__name__)
+
+LOOK_SECONDS = 1.0
+"""A call that is not ours is looked at again after so long, if nothing was heard."""
+
+
+@dataclass(slots=True, kw_only=True)
+class TakeOver:
+    """Takes calls over whose owner is gone."""
+
+    scribe: Scribe
+    executions: Executions
+    law: Law
+    presence: Presence
+    performer: Performer
+
+    async def join_tool(self, hold: Hold, claim: Claim) -> None:
+        """Wait for somebody else's result, or end the claim where nobody is there to report it; then look again."""
+        if await self._is_owned(hold, claim.owner, claim.place):
+            await hold.wait_change(LOOK_SECONDS)
+            return
+        wait = await self.take_tool(hold, claim)
+        if wait:
+            await hold.wait_change(min(wait, LOOK_SECONDS))
+
+    async def join_model(self, hold: Hold, open_call: ModelCall) -> None:
+        """The same for a model call."""
+        if await self._is_owned(hold, open_call.owner, open_call.ordinal):
+            await hold.wait_change(LOOK_SECONDS)
+            return
+        await self.settle_model(hold, open_call)
+
+    async def sweep(self, hold: Hold) -> bool:
+        """End what nobody owns on this execution; true where something is still open.
+
+        Raises:
+            errors.KeelstepError: it could not be done now.
+        """
+        state = await hold.log.refresh()
+        if state.undecidable or state.started is None:
+            return False
+        for claim in state.claims.values():
+            if not await self._is_owned(hold, claim.owner, claim.place):
+                await self.take_tool(hold, claim)
+        open_call = state.open_model_call
+        if open_call is not None and not await self._is_owned(hold, open_call.owner, open_call.ordinal):
+            await self.settle_model(hold, open_call)
+        return bool(hold.log.state.claims) or hold.log.state.open_model_call is not None
+
+    async def take_tool(self, hold: Hold, claim: Claim) -> float:
+        """Take a silent owner's claim over, or settle it; otherwise how many seconds to wait."""
+        pinned = await self.executions.pinned(hold, hold.log.state)
+        spec = pinned.contracts[claim.tool]
+        waits: list[float] = []
+
+        def decide(state: State) -> tuple[Claim, call.Retry | call.Settle | call.Wait] | None:
+            current = state.claims.get(claim.place)
+            if current is None or current.owner != claim.owner or current.performances != claim.performances:
+                return None
+            stop = self.law.standing(state, claim.tool)
+            return current, call.decide_takeover(state, current, spec, stop, self.law.now())
+
+        async def apply() -> None:
+            decided: tuple[Claim, call.Retry | call.Settle | call.Wait] | None = None
+
+            def propose(state: State) -> Proposal | None:
+                nonlocal decided
+                decided = decide(state)
+                match decided:
+                    case (current, call.Retry()):
+                        deadline = self.law.now() + outcome.budget_seconds(spec) * clock.SECOND
+                        return self.scribe.retried(state, current, deadline)
+                    case (current, call.Settle(message=message)):
+                        return self.scribe.given_up(state, current, message)
+                    case (_, call.Wait(until=until)):
+                        waits.append(max(0.05, (until - self.law.now()) / clock.SECOND))
+                return None
+
+            begun = clock.boot()
+            event = await hold.log.append(propose)
+            if event is None or decided is None:
+                return
+            log.warning(
+                "claim_taken_over" if isinstance(decided[1], call.Retry) else "claim_settled",
+                execution=hold.xid,
+                tool=claim.tool,
+                former_owner=claim.owner,
+            )
+            if isinstance(decided[1], call.Retry):
+                await self._perform(hold, decided[0], begun)
+
+        await hold.fly(claim.place, apply)
+        return waits[-1] if waits else 0.0
+
+    async def settle_model(self, hold: Hold, open_call: ModelCall) -> None:
+        """Record a model call as lost, at all that it reserved: whether it was billed is not known."""
+
+        def propose(state: State) -> Proposal | None:
+            current = state.open_model_call
+            if current is None or current.ordinal != open_call.ordinal:
+                return None
+            error = types.Error(
+                reason="OwnerLost", message="its gateway died during the call", error_class="Unavailable"
+            )
+            data = types.ModelReplied(
+                ordinal=current.ordinal, status="lost", error=error, owner=self.scribe.owner
+            )
+            return self.scribe.model_replied(state, data, Cost(micro_usd=current.reserved_micro_usd))
+
+        async def apply() -> None:
+            if await hold.log.append(propose) is not None:
+                log.warning("model_call_lost", execution=hold.xid, former_owner=open_call.owner)
+
+        await hold.fly(open_call.ordinal, apply)
+
+    async def _perform(self, hold: Hold, claim: Claim, begun: int) -> None:
+        """Perform a claim that is ours now."""
+        state = hold.log.state
+        pinned = await self.executions.pinned(hold, state)
+        planned = state.step_at(claim.place)
+        assert planned is not None  # a plan with an open claim is the latest
+        args, problem = await self.executions.arguments(hold, planned.args)
+        if problem:
+            raise errors.PayloadMissingError(f"arguments of an open claim of {claim.tool}: {problem}")
+        pin, spec = state.pins[claim.tool], pinned.contracts[claim.tool]
+        work = Work(
+            place=claim.place,
+            tool=claim.tool,
+            spec=spec,
+            args=planned.args,
+            key=claim.key,
+            tier=pin.tier,
+            contract_digest=pin.digest,
+            estimate_micro_usd=claim.estimate_micro_usd,
+            claim_seq=claim.seq,
+            decided_at=begun,
+            boot_deadline=begun + outcome.budget_seconds(spec) * clock.SECOND,
+        )
+        await self.performer.perform(hold, work, args)
+
+    async def _is_owned(self, hold: Hold, owner: str, key: object) -> bool:
+        """Is somebody at it? Of our own calls only those in flight."""
+        if owner == self.scribe.owner:
+            return key in hold.flights
+        return await self.presence.is_alive(owner)

@@ -1,0 +1,134 @@
+"""What does every reconcile work with? The connections, the cache, the queue, and a few indexes.
+
+One for each process, made in `main`. It holds things together and decides nothing.
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nats.aio.client import Client
+
+from keelstep.domain import revision
+from keelstep.events import clock
+from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.strategy import AgentStrategySpec
+from keelstep.kube import Kube, Object
+from keelstep.log.control import Control
+from keelstep.log.names import Binding, Names
+from keelstep.log.objects import Objects
+from keelstep.log.revocation import Revoker
+from keelstep.log.view import View
+from keelstep_operator.cache import Cache
+from keelstep_operator.identity import Identities
+from keelstep_operator.logs import Logs
+from keelstep_operator.metrics import Metrics
+from keelstep_operator.queue import Key, Queue
+from keelstep_operator.recorder import Recorder
+from keelstep_operator.settings import Settings
+from keelstep_operator.status import Statuses
+
+
+@dataclass(slots=True, kw_only=True)
+class Runs:
+    """Which log belongs to which name, as far as this process has met them."""
+
+    by_key: dict[Key, tuple[str, Binding]] = field(default_factory=dict)
+    """The resource's UID and its log."""
+    by_xid: dict[str, Key] = field(default_factory=dict)
+    deletions: dict[Key, str] = field(default_factory=dict)
+    """Deletions that were observed and not yet acted on: the UID that was deleted."""
+    orphans: set[Key] = field(default_factory=set)
+
+    def bind(self, key: Key, uid: str, binding: Binding) -> None:
+        """Remember which log a resource has."""
+        self.by_key[key] = (uid, binding)
+        self.by_xid[binding.xid] = key
+
+    def forget(self, key: Key) -> None:
+        """The name is free."""
+        known = self.by_key.pop(key, None)
+        if known is not None:
+            self.by_xid.pop(known[1].xid, None)
+        self.deletions.pop(key, None)
+        self.orphans.discard(key)
+
+
+@dataclass(slots=True, kw_only=True)
+class Revisions:
+    """Pinned contents, read once: they are immutable."""
+
+    objects: Objects
+    _strategies: dict[str, AgentStrategySpec] = field(default_factory=dict)
+    _contracts: dict[str, ToolContractSpec] = field(default_factory=dict)
+    stored: set[tuple[str, str]] = field(default_factory=set)
+    """UID and digest of what was stored and has its ControllerRevision."""
+
+    async def strategy(self, tenant: str, digest: str) -> AgentStrategySpec:
+        """A pinned strategy.
+
+        Raises:
+            errors.KeelstepError: it is not in the store, or not what it should be.
+            revision.RevisionError: the bytes are no strategy.
+        """
+        if digest not in self._strategies:
+            payload = await self.objects.get_revision(tenant, digest)
+            self._strategies[digest] = revision.load_strategy(payload)[1]
+        return self._strategies[digest]
+
+    async def contract(self, tenant: str, digest: str) -> ToolContractSpec:
+        """A pinned contract.
+
+        Raises:
+            errors.KeelstepError: it is not in the store, or not what it should be.
+            revision.RevisionError: the bytes are no contract.
+        """
+        if digest not in self._contracts:
+            payload = await self.objects.get_revision(tenant, digest)
+            self._contracts[digest] = revision.load_contract(payload)[1]
+        return self._contracts[digest]
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Everything a reconcile works with."""
+
+    settings: Settings
+    kube: Kube
+    nc: Client
+    logs: Logs
+    objects: Objects
+    names: Names
+    control: Control
+    view: View
+    revoker: Revoker
+    identities: Identities
+    keyring: bytes
+    """What runners get to verify signatures with."""
+    cache: Cache
+    queue: Queue
+    recorder: Recorder
+    statuses: Statuses
+    metrics: Metrics
+    revisions: Revisions
+    runs: Runs = field(default_factory=Runs)
+    questions: dict[tuple[str, int], Any] = field(default_factory=dict)
+    """Questions once computed, by xid and the event that asked."""
+    ended: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts whose identity is revoked and whose Secret is deleted, by xid and number."""
+    revoked: set[str] = field(default_factory=set)
+    """Public keys that the broker had revoked when this process started."""
+    now: Callable[[], int] = clock.now
+    """Nanoseconds since 1970."""
+
+    def __copy__(self) -> "Context":
+        # kopf copies its memo for each object; there is one context
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Context":
+        return self
+
+    def keep(self, found: Object) -> None:
+        """Keep what the API server just answered, as the watch would."""
+        self.cache.put(copy.copy(found))

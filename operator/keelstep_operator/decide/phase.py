@@ -1,0 +1,202 @@
+"""What do people see of an execution? Phase, reason, numbers and conditions, from the fold.
+
+Pending → Scheduled → Running ⇄ WaitingForApproval ⇄ Suspended → Unwinding → Succeeded | Failed | Cancelled | Killed
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from keelstep.domain import money
+from keelstep.domain.state import State
+from keelstep.events import clock
+from keelstep.kinds import names
+from keelstep.kinds.execution import TERMINAL_PHASES, Phase
+from keelstep_operator.decide import attempt, condition
+from keelstep_operator.decide.condition import Finding
+from keelstep_operator.decide.facts import Facts, NotReady, Pod
+
+UNSCHEDULABLE_SECONDS = 60
+"""A Pod that waits so long for a node is worth a word."""
+_CANNOT_START = frozenset(
+    {
+        "ImagePullBackOff",
+        "ErrImagePull",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    }
+)
+_MOST_OUTCOME = 2048
+_ENDS = {"succeeded": Phase.SUCCEEDED, "failed": Phase.FAILED, "cancelled": Phase.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where an execution stands, and why."""
+
+    phase: Phase
+    reason: str
+    message: str = ""
+
+
+def standing(facts: Facts, stalled: tuple[str, str] | None) -> Standing:
+    """Phase, reason and message."""
+    found = _standing(facts)
+    if stalled is not None and found.phase not in TERMINAL_PHASES:
+        return Standing(phase=found.phase, reason=stalled[0], message=stalled[1])
+    return found
+
+
+def status(facts: Facts, stalled: tuple[str, str] | None) -> tuple[dict[str, Any], list[Finding]]:
+    """The status without its conditions, and what the conditions are to say."""
+    state = facts.state
+    stands = standing(facts, stalled)
+    shown: dict[str, Any] = {
+        "phase": stands.phase.value,
+        "reason": condition.word(stands.reason),
+        "executionID": state.xid,
+        "step": state.step,
+        "tokens": state.tokens,
+        "attempt": state.attempt,
+        "observedSeq": state.seq,
+        "observedHash": state.head if state.seq else "",
+        "traceID": state.trace_id,
+        "pod": _pod_name(facts),
+        "gate": _gate_name(facts),
+    }
+    if state.started is not None:
+        shown["strategyVersion"] = state.started.strategy_version
+        shown["startedAt"] = clock.whole(state.started_at)
+    if state.spent_micro_usd:
+        shown["costUSD"] = money.usd(state.spent_micro_usd)
+    if state.is_over:
+        shown["finishedAt"] = clock.whole(state.over_at)
+        shown["outcome"] = stands.message[:_MOST_OUTCOME]
+    if state.killed is not None:
+        shown["killSwitch"] = {
+            "engaged": True,
+            "since": clock.whole(state.over_at),
+            "reason": state.killed.reason[:256],
+        }
+    return {key: part for key, part in shown.items() if part != ""}, _findings(facts, stands, stalled)
+
+
+def _standing(facts: Facts) -> Standing:
+    state = facts.state
+    if state.killed is not None:
+        by = f"{state.killed.scope} killed by {state.killed.by}: {state.killed.reason}"
+        return Standing(phase=Phase.KILLED, reason=f"{state.killed.scope.capitalize()}Killed", message=by)
+    if state.finished is not None:
+        said = state.finished.message or state.finished.reason
+        return Standing(phase=_ENDS[state.finished.outcome], reason=state.finished.reason, message=said)
+    if state.started is None:
+        return _before(facts)
+    if state.cancelled is not None:
+        waiting = "waiting for what is in flight"
+        return Standing(phase=Phase.UNWINDING, reason=state.cancelled.reason, message=waiting)
+    if state.suspended is not None:
+        return Standing(phase=Phase.SUSPENDED, reason="Suspended", message="spec.suspend is true")
+    if state.pending_gates:
+        name = _gate_name(facts)
+        return Standing(
+            phase=Phase.WAITING_FOR_APPROVAL,
+            reason="ApprovalRequired",
+            message=f"a person must decide {name}" if name else "a person must decide",
+        )
+    phase = Phase.RUNNING if state.worked else Phase.SCHEDULED if state.attempt else Phase.PENDING
+    verdict = attempt.decide(facts)
+    if isinstance(verdict, attempt.Later):
+        when = f"the next attempt begins at {clock.whole(verdict.at)}"
+        return Standing(phase=phase, reason=verdict.reason, message=when)
+    problem = _start_problem(facts)
+    if problem is not None:
+        return Standing(phase=phase, reason=problem[0], message=problem[1])
+    return Standing(phase=phase, reason="Running" if state.worked else "RunnerStarting")
+
+
+def _before(facts: Facts) -> Standing:
+    """The log has not begun."""
+    execution = facts.execution
+    if facts.stop is not None:
+        reason = f"{facts.stop.scope.capitalize()}Killed"
+        phase = Phase.KILLED if facts.stop.scope == "execution" else Phase.PENDING
+        return Standing(phase=phase, reason=reason, message=f"{facts.stop.scope} killed: {facts.stop.reason}")
+    if execution is not None and execution.spec.cancel:
+        return Standing(phase=Phase.CANCELLED, reason="Cancelled", message="cancelled before it began")
+    if execution is not None and execution.spec.suspend:
+        return Standing(phase=Phase.SUSPENDED, reason="Suspended", message="suspended before it began")
+    if isinstance(facts.start, NotReady):
+        return Standing(phase=Phase.PENDING, reason=facts.start.reason, message=facts.start.message)
+    return Standing(phase=Phase.PENDING, reason="Starting")
+
+
+def _start_problem(facts: Facts) -> tuple[str, str] | None:
+    """Why the current Pod does not get going, once that is worth a word."""
+    pod = facts.pod
+    if pod is None or pod.phase != "Pending" or not pod.reason or pod.is_terminating:
+        return None
+    if pod.reason in _CANNOT_START:
+        return pod.reason, pod.message
+    age = facts.now - pod.created_at
+    if pod.reason == "Unschedulable" and age > UNSCHEDULABLE_SECONDS * clock.SECOND:
+        return "Unschedulable", pod.message
+    return None
+
+
+def unschedulable_at(pod: Pod | None) -> int | None:
+    """When a Pod that waits for a node becomes worth a word; nanoseconds since 1970."""
+    if pod is None or pod.phase != "Pending" or pod.reason != "Unschedulable":
+        return None
+    return pod.created_at + UNSCHEDULABLE_SECONDS * clock.SECOND + 1
+
+
+def _findings(facts: Facts, stands: Standing, stalled: tuple[str, str] | None) -> list[Finding]:
+    state = facts.state
+    voids = f" ({state.voids} void messages in the log)" if state.voids else ""
+    if stands.phase is Phase.SUCCEEDED:
+        succeeded = condition.holds("Succeeded", stands.reason, stands.message + voids)
+    elif stands.phase in TERMINAL_PHASES:
+        succeeded = condition.fails("Succeeded", stands.reason, stands.message + voids)
+    else:
+        succeeded = condition.unknown("Succeeded", stands.reason, stands.message + voids)
+    return [*_acceptance(state, facts), succeeded, _stall(stalled)]
+
+
+def _acceptance(state: State, facts: Facts) -> list[Finding]:
+    refusal = facts.start if isinstance(facts.start, NotReady) else None
+    if state.started is not None or refusal is None:
+        is_begun = state.started is not None
+        if not is_begun:
+            return []
+        return [
+            condition.holds("Accepted", "Accepted", "the run has begun; what it asked for is pinned"),
+            condition.holds("ResolvedRefs", "Pinned"),
+        ]
+    if refusal.condition == "Accepted":
+        return [
+            condition.fails("Accepted", refusal.reason, refusal.message),
+            condition.holds("ResolvedRefs", "Resolved"),
+        ]
+    return [
+        condition.unknown("Accepted", refusal.reason, refusal.message),
+        condition.fails("ResolvedRefs", refusal.reason, refusal.message),
+    ]
+
+
+def _stall(stalled: tuple[str, str] | None) -> Finding:
+    if stalled is None:
+        return condition.fails("Stalled", "Progressing")
+    return condition.holds("Stalled", *stalled)
+
+
+def _pod_name(facts: Facts) -> str:
+    return names.pod(facts.name, facts.state.attempt) if facts.state.attempt else ""
+
+
+def _gate_name(facts: Facts) -> str:
+    pending = [gate.request_seq for gate in facts.state.gates.values() if gate.decided is None]
+    if not pending or facts.state.is_over:
+        return ""
+    return names.gate(facts.name, min(pending))

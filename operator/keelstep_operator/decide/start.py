@@ -1,0 +1,138 @@
+"""May this run start, and with what? Its pins, its inputs, its budget and its deadline.
+
+From the resources as they are now. What is pinned here is what the run is judged by to its end.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keelstep.domain import canonical, contract, money, revision
+from keelstep.events import clock, types, value
+from keelstep.kinds.contract import ToolContract
+from keelstep.kinds.execution import Execution, ExecutionSpec
+from keelstep.kinds.strategy import AgentStrategy, Slot
+from keelstep_operator.decide.facts import NotReady, Ready
+
+_CHANGEABLE = {"suspend", "cancel", "killSwitch", "ttlSecondsAfterFinished"}
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """What a start draws at random, once."""
+
+    trace_id: str
+    """32 hex digits."""
+    goal_salt: str
+    inputs_salt: str
+
+
+def spec_digest(spec: ExecutionSpec) -> str:
+    """SHA-256 of what was asked: the spec without what may change."""
+    asked = {key: part for key, part in spec.wire().items() if key not in _CHANGEABLE}
+    return canonical.digest(canonical.dumps(asked))
+
+
+def decide(
+    execution: Execution,
+    strategy: AgentStrategy | None,
+    contracts: Mapping[str, ToolContract],
+    *,
+    now: int,
+    shard: int,
+    chance: Chance,
+) -> Ready | NotReady:
+    """Everything `exec.started` carries, or why the run cannot start yet."""
+    spec = execution.spec
+    wanted = spec.strategy_ref.name
+    if strategy is None:
+        return _unresolved("StrategyMissing", f"there is no AgentStrategy {wanted} in this namespace")
+    if not is_settled(strategy):
+        return _unresolved("StrategyNotReady", f"AgentStrategy {wanted} is not ready: {_why(strategy)}")
+    pins: dict[str, types.Pin] = {}
+    for grant in strategy.spec.tools:
+        tool = contracts.get(grant.contract)
+        if tool is None or not is_settled(tool):
+            return _unresolved("StrategyNotReady", f"ToolContract {grant.contract} is not ready")
+        pins[grant.contract] = types.Pin(
+            digest=tool.status.revision,
+            tier=tool.spec.consequence_tier,
+            estimate_micro_usd=contract.estimate_micro_usd(tool.spec),
+        )
+    problem = inputs_problem(strategy.spec.prompt.slots, spec.inputs or {})
+    if problem:
+        return NotReady(condition="Accepted", reason="InputsInvalid", message=problem)
+    goal_bytes = spec.goal.encode()
+    inputs_bytes = canonical.dumps(spec.inputs or {})
+    goal = value.seal(goal_bytes, media_type=value.TEXT, salt=chance.goal_salt)
+    inputs = value.seal(inputs_bytes, media_type=value.JSON, salt=chance.inputs_salt)
+    limits = strategy.spec.limits
+    seconds = min(filter(None, (spec.deadline_seconds, limits.wall_clock_seconds)))
+    budgets = [limits.cost_usd] + ([spec.budget.cost_usd] if spec.budget else [])
+    data = types.ExecStarted(
+        name=execution.metadata.name,
+        goal=goal,
+        inputs=inputs,
+        strategy=wanted,
+        strategy_version=strategy.spec.version,
+        strategy_digest=strategy.status.revision,
+        contracts=pins,
+        budget_micro_usd=min(map(money.micro_usd, budgets)),
+        deadline=clock.text(now + seconds * clock.SECOND),
+        requester=spec.requested_by,
+        spec_digest=spec_digest(spec),
+        shard=shard,
+    )
+    payloads = [pair for pair in ((goal, goal_bytes), (inputs, inputs_bytes)) if pair[0].ref is not None]
+    return Ready(data=data, trace_id=chance.trace_id, payloads=payloads)
+
+
+def is_settled(resource: AgentStrategy | ToolContract) -> bool:
+    """Ready, and its status speaks of exactly this content."""
+    status = resource.status
+    if status.observed_generation != resource.metadata.generation:
+        return False
+    if not any(found.type == "Ready" and found.status == "True" for found in status.conditions):
+        return False
+    content = revision.build(resource.crd.kind, resource.metadata.name, resource.spec.wire())
+    return content.digest == status.revision
+
+
+def inputs_problem(slots: list[Slot], inputs: Mapping[str, Any]) -> str:
+    """The first thing wrong with the inputs, naming its slot; nothing where they fit."""
+    declared = {slot.name: slot for slot in slots}
+    for name in inputs:
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            return f"inputs.{name}: the strategy has no such slot; it declares {known}"
+    for name, slot in declared.items():
+        if name not in inputs:
+            if not slot.optional:
+                return f"inputs.{name}: missing; the strategy needs it ({slot.type})"
+        elif not _fits(inputs[name], slot.type):
+            return f"inputs.{name}: must be of type {slot.type}"
+    return ""
+
+
+def _fits(found: Any, kind: str) -> bool:
+    if isinstance(found, bool) and kind != "boolean":
+        return False  # Python's booleans are integers, JSON's are not
+    return isinstance(found, _TYPES[kind])
+
+
+def _unresolved(reason: str, message: str) -> NotReady:
+    return NotReady(condition="ResolvedRefs", reason=reason, message=message)
+
+
+def _why(strategy: AgentStrategy) -> str:
+    for found in strategy.status.conditions:
+        if found.type == "Ready" and found.status != "True":
+            return f"{found.reason}: {found.message}" if found.message else found.reason
+    return "it has not been checked yet"

@@ -1,0 +1,50 @@
+"""What happened at the broker? Events of logs and changes of CONTROL wake the keys they concern; nothing is decided."""
+
+from keelstep.events import types
+from keelstep.log import control, follow
+from keelstep_operator.context import Context
+from keelstep_operator.queue import Key
+
+
+async def run(ctx: Context) -> None:
+    """Wake for every event of a run that we know; returns only when cancelled.
+
+    Raises:
+        errors.BrokerClosedError: the connection is closed for good.
+    """
+
+    def wake(tenant: str, xid: str, writer: str, position: int) -> None:
+        key = ctx.runs.by_xid.get(xid)
+        if key is not None and writer != types.Writer.OPERATOR:
+            ctx.queue.wake(key)
+
+    await follow.follow(ctx.nc, ctx.settings.shard, wake)
+
+
+def woken_by_control(ctx: Context, record: control.Record) -> None:
+    """Whom a change of what is stopped concerns."""
+    match record.scope:
+        case "execution":
+            key = ctx.runs.by_xid.get(record.target)
+            if key is not None:
+                ctx.queue.wake(key)
+        case "tool":
+            ctx.queue.wake(Key("ToolContract", record.tenant, record.target))
+        case "strategy":
+            ctx.queue.wake(Key("AgentStrategy", record.tenant, record.target))
+            _wake_tenant(ctx, record.tenant)
+        case "tenant":
+            ctx.queue.wake(Key("Namespace", "", record.tenant))
+            _wake_tenant(ctx, record.tenant)
+    counts: dict[str, int] = {}
+    for engaged in ctx.view.engaged():
+        counts[engaged.scope] = counts.get(engaged.scope, 0) + 1
+    for scope in ("tenant", "strategy", "tool", "execution"):
+        ctx.metrics.kills.labels(scope).set(counts.get(scope, 0))
+
+
+def _wake_tenant(ctx: Context, tenant: str) -> None:
+    """Every run of a tenant, those included whose resource is gone."""
+    for key in {*ctx.cache.keys("Execution", tenant), *ctx.runs.by_key}:
+        if key.namespace == tenant:
+            ctx.queue.wake(key)

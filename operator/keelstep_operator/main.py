@@ -1,0 +1,279 @@
+"""How does the operator's process begin and end? Settings, connections, tasks, signals.
+
+    settings ─► broker (clock, streams, CONTROL current) ─► API server (our kinds are there) ─► watch · work · follow
+
+Nothing here decides anything about a resource. One operator works at a time; a second one harms nothing but is useless.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import msgspec
+import structlog
+import uvloop
+from nats.aio.client import Client
+
+from keelstep import errors, kube, logs, points
+from keelstep import settings as environment
+from keelstep.events import clock, signing
+from keelstep.log import connection, identities, streams
+from keelstep.log.control import Control
+from keelstep.log.identities import Role
+from keelstep.log.names import Names
+from keelstep.log.objects import Objects
+from keelstep.log.revocation import Revoker
+from keelstep.log.tokens import Key
+from keelstep.log.view import View
+from keelstep_operator import follow, resync, watch
+from keelstep_operator.cache import Cache
+from keelstep_operator.context import Context, Revisions
+from keelstep_operator.identity import Identities
+from keelstep_operator.logs import Logs
+from keelstep_operator.metrics import Metrics
+from keelstep_operator.queue import Queue
+from keelstep_operator.reconcile import route
+from keelstep_operator.recorder import Recorder
+from keelstep_operator.settings import Settings
+from keelstep_operator.status import Statuses
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+PROGRAM = "keelstep-operator"
+_CLOCK_SECONDS = 60.0
+_WAIT_SECONDS = 2.0
+_STOP_SECONDS = 1.0
+
+
+def main() -> None:
+    """Run the operator until it is told to end; what is wrong is said in one line."""
+    settings = environment.load(Settings, PROGRAM)
+    logs.configure("operator", settings.log_level)
+    try:
+        points.configure(crash_at=settings.crash_at, stop_at=settings.stop_at)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(settings))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BaseExceptionGroup as group:
+        sys.exit(_said(group))
+    except errors.SettingsError as error:
+        print(f"{PROGRAM}: {error.message}", file=sys.stderr)  # noqa: T201
+        sys.exit(environment.EXIT_WRONG_SETTINGS)
+    except errors.KeelstepError as error:
+        print(f"{PROGRAM}: {error.reason}: {error.message}", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _said(group: BaseExceptionGroup[BaseException]) -> int:
+    """Say in one line why a task ended us; what is no error of ours is raised as it is."""
+    ours, other = group.split(errors.KeelstepError)
+    if other is not None:
+        raise other
+    assert ours is not None
+    first: BaseException = ours
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, errors.KeelstepError)
+    print(f"{PROGRAM}: {first.reason}: {first.message}", file=sys.stderr)  # noqa: T201
+    return 1
+
+
+async def run(settings: Settings) -> None:
+    """Run until a signal comes.
+
+    Raises:
+        errors.SettingsError: a file that the settings name cannot be used.
+        errors.Stalled: a person must act before it can work.
+    """
+    async with contextlib.AsyncExitStack() as stack:
+        ctx = await stack.enter_async_context(connected(settings))
+        await _kinds_are_there(ctx.kube)
+        if settings.metrics_port:
+            ctx.metrics.serve(settings.metrics_port)
+        stop, ready = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(ctx.view.run(), name="control"),
+                group.create_task(_check_clock(ctx.nc), name="clock"),
+                group.create_task(follow.run(ctx), name="follow"),
+                group.create_task(_resync_when(ready, ctx), name="resync"),
+            ]
+            await ctx.view.wait_current()
+            # before kopf: what starts after it, it ends
+            tasks += [
+                group.create_task(ctx.queue.work(route.reconcile_with(ctx)), name=f"worker-{number}")
+                for number in range(settings.workers)
+            ]
+            tasks.append(group.create_task(watch.run(ctx, stop, ready), name="watch"))
+            await _first(ready, stop)
+            for sign in (signal.SIGTERM, signal.SIGINT):
+                # kopf took these; we want our own tasks to end first
+                asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+            log.info("ready", shard=settings.shard, namespaces=settings.namespaces or "all")
+            await stop.wait()
+            log.info("operator_stopping")
+            for task in tasks[:-1]:
+                task.cancel()
+            # it has nothing to tidy up, and would wait five seconds for tasks that are not its own
+            await asyncio.wait(tasks[-1:], timeout=_STOP_SECONDS)
+            tasks[-1].cancel()
+
+
+@contextlib.asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Context]:
+    """Everything a reconcile works with, connected; closed at the end.
+
+    Raises:
+        errors.SettingsError: a file that the settings name cannot be used.
+        errors.Stalled: the broker refuses the identity, a clock is wrong, a stream differs.
+    """
+    keyring_bytes = _read(settings, "keyring").encode()
+    keyring = _parsed(settings, "keyring", lambda text: signing.Keyring.parse(text.encode()))
+    signer = _parsed(settings, "signing_key", signing.Signer.parse)
+    operator_key = _parsed(settings, "nats_operator_key", Key.parse)
+    run_key = _parsed(settings, "nats_run_key", Key.parse)
+    accounts = _parsed(settings, "accounts", lambda text: msgspec.json.decode(text, type=identities.Accounts))
+    async with contextlib.AsyncExitStack() as stack:
+        api = await kube.Kube.connect(settings.kubeconfig)
+        stack.push_async_callback(api.close)
+        nc = await _broker(settings, Role.OPERATOR)
+        stack.push_async_callback(nc.close)
+        system = await _broker(settings, Role.SYSTEM)
+        stack.push_async_callback(system.close)
+        await streams.ensure(nc, [settings.shard], replicas=settings.nats_replicas)
+        await connection.check_clock(nc, clock.now)
+        revoker = Revoker(system, accounts.run, operator_key)
+        objects = Objects(nc)
+        metrics, cache, queue = Metrics(), Cache(), Queue()
+        recorder = Recorder(api=api, instance=socket.gethostname())
+        ctx = Context(
+            settings=settings,
+            kube=api,
+            nc=nc,
+            logs=Logs(nc, signer, keyring, lambda _, __, reason: metrics.voids.labels(reason).inc()),
+            objects=objects,
+            names=Names(nc),
+            control=Control(nc, signer, keyring),
+            view=View(nc, keyring, lambda record: follow.woken_by_control(ctx, record)),
+            revoker=revoker,
+            identities=Identities(identities.AttemptIssuer(accounts.run, run_key)),
+            keyring=keyring_bytes,
+            cache=cache,
+            queue=queue,
+            recorder=recorder,
+            statuses=Statuses(
+                api=api,
+                cache=cache,
+                queue=queue,
+                recorder=recorder,
+                refresh_seconds=settings.status_refresh_seconds,
+                on_written=lambda found: _written(ctx, found),
+            ),
+            metrics=metrics,
+            revisions=Revisions(objects=objects),
+            revoked=set(await revoker.revoked()),
+        )
+        yield ctx
+
+
+def _written(ctx: Context, found: kube.Object) -> None:
+    """Our own write concerns everybody but whoever wrote it."""
+    own, *others = route.concerned(ctx, found)
+    for key in others:
+        if key != own:
+            ctx.queue.wake(key)
+
+
+async def _broker(settings: Settings, role: Role) -> Client:
+    """A connection to the broker, waited for."""
+    credentials = {
+        Role.OPERATOR: settings.nats_credentials,
+        Role.SYSTEM: settings.nats_system_credentials,
+    }[role]
+    if not credentials.is_file():
+        raise errors.SettingsError(f"{credentials}: there is no such credentials file")
+    while True:
+        try:
+            return await connection.connect(
+                settings.nats_url,
+                credentials,
+                f"{PROGRAM}-{role.value}",
+                inbox_prefix=identities.inbox(role),
+                tls_ca=settings.nats_ca_file,
+            )
+        except errors.BrokerUnavailableError as error:
+            log.warning("broker_awaited", why=error.message)
+            await asyncio.sleep(_WAIT_SECONDS)
+
+
+async def _kinds_are_there(api: kube.Kube) -> None:
+    """Wait until the API server knows our kinds."""
+    while True:
+        missing: list[str] = []
+        for kind in (kube.STRATEGIES, kube.CONTRACTS, kube.EXECUTIONS, kube.GATES):
+            try:
+                await api.list(kind, limit=1)
+            except errors.NotFoundError:
+                missing.append(f"{kind.plural}.{kind.group}")
+            except errors.KubeUnavailableError as error:
+                log.warning("kubernetes_awaited", why=error.message)
+                break
+        else:
+            if not missing:
+                return
+            log.error("crds_missing", missing=missing, hint="kubectl apply --server-side -f crds/")
+        await asyncio.sleep(_WAIT_SECONDS)
+
+
+async def _check_clock(nc: Client) -> None:
+    """A clock that drifts off the broker's ends the program, loudly."""
+    while True:
+        await asyncio.sleep(_CLOCK_SECONDS)
+        try:
+            await connection.check_clock(nc, clock.now)
+        except errors.BrokerClosedError:
+            raise
+        except errors.BrokerError as error:
+            log.warning("clock_not_checked", why=error.message)
+
+
+async def _first(*flags: asyncio.Event) -> None:
+    """Wait until one of these is set."""
+    waits = [asyncio.ensure_future(flag.wait()) for flag in flags]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def _resync_when(ready: asyncio.Event, ctx: Context) -> None:
+    await ready.wait()
+    await resync.run(ctx, pause_seconds=ctx.settings.resync_seconds)
+
+
+def _read(settings: Settings, field: str) -> str:
+    path = getattr(settings, field)
+    try:
+        return str(path.read_text())
+    except OSError as error:
+        raise errors.SettingsError(f"KEELSTEP_{field.upper()}: {path}: {error.strerror}") from error
+
+
+def _parsed(settings: Settings, field: str, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(_read(settings, field).strip())
+    except (ValueError, msgspec.DecodeError) as error:
+        path = getattr(settings, field)
+        raise errors.SettingsError(f"KEELSTEP_{field.upper()}: {path}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

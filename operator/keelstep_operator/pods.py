@@ -1,0 +1,239 @@
+"""What does a runner run in? Its Pod and its identity's Secret, as data; and what a Pod's status means.
+
+A bare Pod: whether to try again is decided from the log, not by a controller. It holds no Kubernetes credential and
+fits Pod Security `restricted`. Nothing here talks to a server.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from keelstep.events import clock
+from keelstep.kinds import API_VERSION, names
+from keelstep.kinds.strategy import Resources
+from keelstep.kube import Object
+from keelstep_operator.decide import facts
+
+IDENTITY_DIR = "/var/run/keelstep/identity"
+CREDENTIALS_FILE = "identity.creds"
+KEYRING_FILE = "keyring.json"
+GRACE_SECONDS = 10
+"""A runner that is told to go has so long."""
+_CONTAINER = "runner"
+_USER = 65532
+_SLACK_SECONDS = 60
+"""The Pod ends so long after the run's deadline at the latest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Whose Pod it is."""
+
+    namespace: str
+    execution: str
+    """The Execution's name."""
+    uid: str
+    """The Execution's UID: its children's owner."""
+    xid: str
+    strategy: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What its container is like."""
+
+    image: str
+    command: Sequence[str]
+    resources: Resources
+    nats_url: str
+    shard: int
+    seconds_left: int
+    """Until the run's deadline."""
+    extra_env: Mapping[str, str]
+
+
+def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
+    """The Pod of one attempt."""
+    env = {
+        "KEELSTEP_NATS_URL": runtime.nats_url,
+        "KEELSTEP_TENANT": attempt.namespace,
+        "KEELSTEP_EXECUTION_ID": attempt.xid,
+        "KEELSTEP_ATTEMPT": str(attempt.number),
+        "KEELSTEP_SHARD": str(runtime.shard),
+        "KEELSTEP_IDENTITY_DIR": IDENTITY_DIR,
+        **runtime.extra_env,
+    }
+    container: Object = {
+        "name": _CONTAINER,
+        "image": runtime.image,
+        "command": list(runtime.command),
+        "env": [{"name": name, "value": text} for name, text in env.items()],
+        "volumeMounts": [{"name": "identity", "mountPath": IDENTITY_DIR, "readOnly": True}],
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+    resources = {key: part for key, part in runtime.resources.wire().items() if part}
+    if resources:
+        container["resources"] = resources
+    secret = names.identity_secret(attempt.execution, attempt.number)
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": _metadata(attempt, names.pod(attempt.execution, attempt.number)),
+        "spec": {
+            "restartPolicy": "Never",
+            "activeDeadlineSeconds": max(1, runtime.seconds_left) + _SLACK_SECONDS,
+            "terminationGracePeriodSeconds": GRACE_SECONDS,
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "runAsGroup": _USER,
+                "fsGroup": _USER,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [container],
+            "volumes": [{"name": "identity", "secret": {"secretName": secret, "defaultMode": 0o440}}],
+        },
+    }
+
+
+def build_secret(attempt: Attempt, credentials: str, keyring: bytes) -> Object:
+    """The Secret of one attempt's identity."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": _metadata(attempt, names.identity_secret(attempt.execution, attempt.number)),
+        "type": "Opaque",
+        "immutable": True,
+        "data": {
+            CREDENTIALS_FILE: base64.b64encode(credentials.encode()).decode(),
+            KEYRING_FILE: base64.b64encode(keyring).decode(),
+        },
+    }
+
+
+def owner(kind: str, name: str, uid: str) -> Object:
+    """An ownerReference that deletes with its owner and never blocks its deletion."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def is_owned(found: Object, uid: str) -> bool:
+    """Whether an object belongs to the owner of this UID."""
+    return any(reference.get("uid") == uid for reference in found["metadata"].get("ownerReferences", []))
+
+
+def secret_credentials(found: Object) -> str:
+    """The credentials file in a Secret; empty where it holds none."""
+    try:
+        return base64.b64decode(found.get("data", {}).get(CREDENTIALS_FILE, "")).decode()
+    except ValueError:
+        return ""
+
+
+def read(found: Object, *, uid: str, xid: str, number: int) -> facts.Pod:
+    """What a Pod's status means for its attempt."""
+    metadata, status = found["metadata"], found.get("status", {})
+    labels = metadata.get("labels", {})
+    is_right = labels.get(names.LABEL_EXECUTION_ID) == xid and _carries(found, xid, number)
+    reason, message = _story(found)
+    return facts.Pod(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        attempt=number,
+        phase=status.get("phase", "Pending"),
+        is_forged=not is_right or not _is_own(found, uid),
+        # the Pod of an earlier resource of this name, whose log we carry on: it is being collected
+        is_terminating="deletionTimestamp" in metadata or (bool(uid) and not is_owned(found, uid)),
+        is_evicted=_is_evicted(status),
+        reason=reason,
+        message=message,
+        created_at=_seconds(metadata.get("creationTimestamp", "")),
+    )
+
+
+def _metadata(attempt: Attempt, name: str) -> Object:
+    return {
+        "name": name,
+        "namespace": attempt.namespace,
+        "labels": {
+            names.LABEL_COMPONENT: names.COMPONENT_RUNNER,
+            names.LABEL_STRATEGY: attempt.strategy,
+            names.LABEL_EXECUTION: attempt.execution,
+            names.LABEL_EXECUTION_ID: attempt.xid,
+            names.LABEL_ATTEMPT: str(attempt.number),
+        },
+        "ownerReferences": [owner("Execution", attempt.execution, attempt.uid)],
+    }
+
+
+def _is_own(found: Object, uid: str) -> bool:
+    """Ours, or left by an earlier resource of the same name."""
+    if not uid or is_owned(found, uid):
+        return True
+    references = found["metadata"].get("ownerReferences", [])
+    name = found["metadata"].get("labels", {}).get(names.LABEL_EXECUTION)
+    return any(
+        reference.get("kind") == "Execution"
+        and reference.get("apiVersion") == API_VERSION
+        and reference.get("name") == name
+        for reference in references
+    )
+
+
+def _carries(found: Object, xid: str, number: int) -> bool:
+    """Runs this attempt of this execution with this attempt's Secret; the rest an admission hook may have changed."""
+    for container in found["spec"].get("containers", []):
+        if container["name"] != _CONTAINER:
+            continue
+        env = {entry["name"]: entry.get("value") for entry in container.get("env", [])}
+        return env.get("KEELSTEP_EXECUTION_ID") == xid and env.get("KEELSTEP_ATTEMPT") == str(number)
+    return False
+
+
+def _story(found: Object) -> tuple[str, str]:
+    """Why it does not start, or how it ended."""
+    status = found.get("status", {})
+    for state in status.get("containerStatuses", []):
+        waiting = state.get("state", {}).get("waiting")
+        if waiting and waiting.get("reason") != "ContainerCreating":
+            return waiting.get("reason", ""), waiting.get("message", "")
+        ended = state.get("state", {}).get("terminated")
+        if ended:
+            code = f"exit code {ended.get('exitCode')}"
+            said = ended.get("message", "").strip()
+            return ended.get("reason", ""), f"{code}: {said}" if said else code
+    if status.get("reason"):
+        return status["reason"], status.get("message", "")
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return condition.get("reason", ""), condition.get("message", "")
+    return "", ""
+
+
+def _is_evicted(status: Mapping[str, Any]) -> bool:
+    disrupted = any(
+        condition["type"] == "DisruptionTarget" and condition["status"] == "True"
+        for condition in status.get("conditions", [])
+    )
+    return disrupted or status.get("reason") in ("Evicted", "NodeLost", "Preempting")
+
+
+def _seconds(text: str) -> int:
+    if not text:
+        return 0
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * clock.SECOND

@@ -1,0 +1,140 @@
+"""Which object is looked at next? One reconcile per key at a time, coalesced, retried with growing pauses.
+
+wake(key) ─► waiting ─► working ─┬─► done
+                ▲                ├─► woken meanwhile: waiting again
+                └── later ◄──────┴─► failed: waiting again after a pause
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import structlog
+
+from keelstep import errors
+
+log = structlog.get_logger(__name__)
+
+BACKOFF_FIRST_SECONDS = 0.1
+BACKOFF_MOST_SECONDS = 30.0
+
+
+class Key(NamedTuple):
+    """What is reconciled."""
+
+    kind: str
+    """As a manifest says it: Execution, AgentStrategy, ToolContract, ApprovalGate, Namespace."""
+    namespace: str
+    name: str
+
+
+Reconcile = Callable[[Key], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Queue:
+    """The keys that wait, work or sleep."""
+
+    _waiting: deque[Key] = field(default_factory=deque)
+    _queued: set[Key] = field(default_factory=set)
+    _working: set[Key] = field(default_factory=set)
+    _again: set[Key] = field(default_factory=set)
+    _sleeping: list[tuple[float, int, Key]] = field(default_factory=list)
+    _due: dict[Key, float] = field(default_factory=dict)
+    """The earliest wake-up of each sleeping key; later heap entries are stale."""
+    _failures: dict[Key, int] = field(default_factory=dict)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self, key: Key, after_seconds: float = 0) -> None:
+        """Look at this key, now or then; the earliest of several wishes counts."""
+        if after_seconds > 0:
+            due = time.monotonic() + after_seconds
+            if due < self._due.get(key, float("inf")):
+                self._due[key] = due
+                heapq.heappush(self._sleeping, (due, next(self._numbers), key))
+                self._changed.set()
+            return
+        if key in self._working:
+            self._again.add(key)
+        elif key not in self._queued:
+            self._queued.add(key)
+            self._waiting.append(key)
+            self._changed.set()
+
+    @property
+    def depth(self) -> int:
+        """How many keys wait."""
+        return len(self._waiting)
+
+    async def work(self, reconcile: Reconcile) -> None:
+        """Reconcile one key after the other; returns only when cancelled. Start several."""
+        while True:
+            key = await self._next()
+            try:
+                await reconcile(key)
+            except errors.Waiting as waiting:
+                self._failures.pop(key, None)
+                self.wake(key, waiting.delay_seconds)
+            except errors.BrokerClosedError:
+                raise  # the identity was refused: the program must end and say so
+            except errors.KeelstepError as error:
+                self._failed(key, error.message, error.reason)
+            except Exception as error:  # the outermost loop of a worker: one bad key must not stop the others
+                log.exception("reconcile_crashed", kind=key.kind, namespace=key.namespace, name=key.name)
+                self._failed(key, str(error), type(error).__name__)
+            else:
+                self._failures.pop(key, None)
+            finally:
+                self._working.discard(key)
+                if key in self._again:
+                    self._again.discard(key)
+                    self.wake(key)
+
+    def _failed(self, key: Key, why: str, reason: str) -> None:
+        count = self._failures.get(key, 0)
+        self._failures[key] = count + 1
+        pause = min(BACKOFF_FIRST_SECONDS * 2**count, BACKOFF_MOST_SECONDS)
+        log.warning(
+            "reconcile_failed",
+            kind=key.kind,
+            namespace=key.namespace,
+            name=key.name,
+            reason=reason,
+            why=why,
+            retry_seconds=pause,
+        )
+        self.wake(key, pause)
+
+    async def _next(self) -> Key:
+        while True:
+            pause = self._rouse()
+            if self._waiting:
+                key = self._waiting.popleft()
+                self._queued.discard(key)
+                self._working.add(key)
+                return key
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+
+    def _rouse(self) -> float | None:
+        """Wake what is due; how long until the next is."""
+        now = time.monotonic()
+        while self._sleeping:
+            due, _, key = self._sleeping[0]
+            if due > now:
+                return due - now
+            heapq.heappop(self._sleeping)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.wake(key)
+        return None

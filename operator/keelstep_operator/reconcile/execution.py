@@ -1,0 +1,158 @@
+"""How is an execution brought to where it should be?
+
+    gather facts ─► decide ─┬─ an event is wanted ─► append (decided again in the state it extends) ─► gather again
+                            └─ none ─► do what is to be done ─► show it in the status ─► look again when time says so
+
+Everything may be done twice; a crash between any two lines is healed by the next look.
+"""
+
+import dataclasses
+
+import structlog
+
+from keelstep import errors, kinds
+from keelstep.domain.state import State
+from keelstep.events import clock
+from keelstep.kinds import names
+from keelstep.kinds.execution import Phase
+from keelstep.kinds.gate import GatePhase
+from keelstep.log import spine
+from keelstep_operator.context import Context
+from keelstep_operator.decide import actions, condition, phase
+from keelstep_operator.decide import execution as decisions
+from keelstep_operator.queue import Key
+from keelstep_operator.reconcile import apply, gather
+from keelstep_operator.reconcile.gather import Situation
+from keelstep_operator.status import Told
+
+log = structlog.get_logger(__name__)
+
+MOST_APPENDS = 8
+"""In one look; more would mean that two questions undo each other."""
+_STALLED_SECONDS = 10.0
+"""What a person must mend is looked at again so often, beside every change that we see."""
+_BAD_PHASES = frozenset({Phase.FAILED, Phase.KILLED})
+
+
+async def reconcile(ctx: Context, key: Key) -> None:
+    """Bring one execution to where it should be."""
+    try:
+        situation = await gather.gather(ctx, key)
+    except errors.NameInUseError as error:
+        await _refuse(ctx, key, error)
+        return
+    if situation is None:
+        return
+    for _ in range(MOST_APPENDS):
+        wanted = decisions.decide(situation.facts).append
+        if wanted is None:
+            break
+        await _append(ctx, situation, wanted)
+        situation = await gather.refresh(ctx, situation)
+    outcome = decisions.decide(situation.facts)
+    stalled = await apply.apply(ctx, situation, outcome.todo) or outcome.stalled
+    await _show(ctx, situation, stalled)
+    _wake(ctx, situation, outcome, is_stalled=stalled is not None)
+
+
+async def _append(ctx: Context, situation: Situation, wanted: actions.Append) -> None:
+    """Append the event, if in the state that it extends it is still wanted."""
+    for value, payload in wanted.payloads:
+        await ctx.objects.put(situation.tenant, situation.xid, value, payload)
+
+    def propose(state: State) -> spine.Proposal | None:
+        again = decisions.wanted_event(dataclasses.replace(situation.facts, state=state))
+        if again is None or again.type != wanted.type:
+            return None
+        return spine.Proposal(
+            type=again.type,
+            data=again.data,
+            id=again.id,
+            actor="operator",
+            attempt=state.attempt if again.attempt is None else again.attempt,
+            step=state.step,
+            trace_id=again.trace_id,
+        )
+
+    stored = await situation.held.log.append(propose)
+    if stored is not None:
+        ctx.metrics.events.labels(stored.type).inc()
+        log.info(
+            "event_appended",
+            type=stored.type,
+            seq=stored.seq,
+            execution=situation.key.name,
+            tenant=situation.tenant,
+            xid=situation.xid,
+            trace_id=stored.envelope.trace_id,
+        )
+
+
+async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | None) -> None:
+    found = situation.found
+    if found is None or ctx.cache.is_dead(found["metadata"]["uid"]):
+        return
+    shown, findings = phase.status(situation.facts, stalled)
+    stands = phase.standing(situation.facts, stalled)
+    is_bad = stands.phase in _BAD_PHASES or stalled is not None or stands.reason in ("InputsInvalid",)
+    told = Told(
+        kind="Warning" if is_bad else "Normal",
+        reason=stands.reason,
+        note=f"{stands.phase.value}: {stands.message}" if stands.message else stands.phase.value,
+    )
+    voids = situation.facts.state.voids
+    if voids:
+        await ctx.recorder.tell(
+            found,
+            kind="Warning",
+            reason="VoidEvents",
+            note=f"{voids} messages in the log are no valid events; they changed nothing",
+            action="Reconcile",
+        )
+    await ctx.statuses.write(kinds.Execution, found, shown, findings, told)
+    _wake_gates(ctx, situation)
+
+
+def _wake_gates(ctx: Context, situation: Situation) -> None:
+    """A gate that does not show what the log says must look again."""
+    state = situation.facts.state
+    for asked in state.gates.values():
+        key = Key("ApprovalGate", situation.tenant, names.gate(situation.key.name, asked.request_seq))
+        found = ctx.cache.get(key)
+        if found is None:
+            continue
+        is_pending = asked.decided is None and not state.is_over
+        shown = found.get("status", {}).get("phase", "")
+        if not shown or (shown == GatePhase.PENDING.value) != is_pending:
+            ctx.queue.wake(key)
+
+
+def _wake(ctx: Context, situation: Situation, outcome: decisions.Outcome, *, is_stalled: bool) -> None:
+    facts = situation.facts
+    moments = [outcome.wake_at, phase.unschedulable_at(facts.pod)]
+    for moment in moments:
+        if moment is not None and moment > facts.now:
+            ctx.queue.wake(situation.key, (moment - facts.now) / clock.SECOND + 0.01)
+    if is_stalled:
+        ctx.queue.wake(situation.key, _STALLED_SECONDS)
+
+
+async def _refuse(ctx: Context, key: Key, error: errors.NameInUseError) -> None:
+    """The name belongs to another run: nothing happens but that this is said."""
+    found = ctx.cache.get(key)
+    if found is None:
+        return
+    message = (
+        f"{error.message}. Deleting this Execution while the operator runs ends that run and frees the name"
+    )
+    await ctx.statuses.write(
+        kinds.Execution,
+        found,
+        {"phase": Phase.PENDING.value, "reason": error.reason},
+        [
+            condition.fails("Accepted", error.reason, message),
+            condition.unknown("Succeeded", error.reason, message),
+            condition.holds("Stalled", error.reason, message),
+        ],
+        Told(kind="Warning", reason=error.reason, note=message),
+    )

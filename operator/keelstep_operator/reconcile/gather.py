@@ -1,0 +1,312 @@
+"""What is true about an execution now? Its resource, its log, what is stopped, its Pods and its gates.
+
+From the cache where being late does no harm, from the API server where it would. Nothing is changed here but the
+record of which log a name belongs to.
+"""
+
+import dataclasses
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from keelstep import errors, kinds, kube
+from keelstep.domain import canonical
+from keelstep.domain import state as states
+from keelstep.events import clock
+from keelstep.kinds import names
+from keelstep.kinds.contract import ToolContract
+from keelstep.kinds.execution import Execution
+from keelstep.kinds.strategy import AgentStrategy
+from keelstep.log.names import Binding
+from keelstep_operator import pods
+from keelstep_operator.context import Context
+from keelstep_operator.decide import execution as decisions
+from keelstep_operator.decide import facts, gate, start
+from keelstep_operator.logs import Held
+from keelstep_operator.queue import Key
+
+log = structlog.get_logger(__name__)
+
+_REPLACED_SECONDS = 1.0
+"""A resource that replaced another of its name waits so long for the old one's deletion to be heard of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """The facts, and what they were gathered from."""
+
+    key: Key
+    held: Held
+    found: kube.Object | None
+    """The resource; None where it is gone."""
+    binding: Binding
+    facts: facts.Facts
+
+    @property
+    def tenant(self) -> str:
+        """The namespace."""
+        return self.key.namespace
+
+    @property
+    def xid(self) -> str:
+        """The identity of the log."""
+        return self.binding.xid
+
+    @property
+    def uid(self) -> str:
+        """The resource's UID: the owner of every child; empty where it is gone."""
+        return str(self.found["metadata"]["uid"]) if self.found is not None else ""
+
+
+async def gather(ctx: Context, key: Key) -> Situation | None:
+    """The facts about one execution; None where there is no such execution and none is recorded.
+
+    Raises:
+        errors.NameInUseError: the name belongs to another run.
+        errors.ControlUnavailableError: nobody knows what is stopped.
+        errors.KeelstepError: a server could not be asked.
+    """
+    found = await _find(ctx, key)
+    if found is None:
+        binding = await _recorded(ctx, key)
+        if binding is None:
+            ctx.runs.forget(key)
+            ctx.statuses.forget(key)
+            if ctx.cache.get(key) is not None:
+                ctx.queue.wake(key)  # the name was free already; now the resource that has it counts
+            return None
+        return await _facts(ctx, key, None, None, binding)
+    wait = ctx.cache.replaced_for(key, _REPLACED_SECONDS)
+    if wait > 0:
+        raise errors.Waiting("Replaced", "the deletion of the resource before it may be on its way", wait)
+    execution = ctx.cache.model(kinds.Execution, key.namespace, key.name)
+    if execution is None:
+        return None
+    known = ctx.runs.by_key.get(key)
+    if known is not None and known[0] == execution.metadata.uid:
+        binding = known[1]
+    else:
+        binding = await ctx.names.bind(
+            key.namespace,
+            key.name,
+            execution.metadata.uid,
+            start.spec_digest(execution.spec),
+            shard=ctx.settings.shard,
+        )
+        ctx.runs.bind(key, execution.metadata.uid, binding)
+        if binding.is_adopted:
+            log.info("execution_adopted", execution=key.name, tenant=key.namespace, xid=binding.xid)
+    ctx.runs.orphans.discard(key)
+    return await _facts(ctx, key, found, execution, binding)
+
+
+async def refresh(ctx: Context, before: Situation) -> Situation:
+    """The facts again, after an event was appended.
+
+    Raises:
+        errors.KeelstepError: a server could not be asked.
+    """
+    return await _facts(ctx, before.key, before.found, before.facts.execution, before.binding)
+
+
+async def _find(ctx: Context, key: Key) -> kube.Object | None:
+    """The resource, unless a deletion of its name still has to be acted on."""
+    if key in ctx.runs.deletions:
+        return None
+    found = ctx.cache.get(key)
+    if found is None:
+        # missing in the cache proves nothing: it may not be filled yet
+        found = await ctx.kube.find(kube.EXECUTIONS, key.namespace, key.name)
+        if found is not None and ctx.cache.put(found):
+            return found
+        if found is not None and ctx.cache.is_dead(found["metadata"]["uid"]):
+            return None
+    return found
+
+
+async def _recorded(ctx: Context, key: Key) -> Binding | None:
+    """The log of a name whose resource is gone."""
+    entry = await ctx.names.lookup(key.namespace, key.name)
+    if entry is None or entry.record.state != "bound":
+        return None
+    record = entry.record
+    binding = Binding(xid=record.xid, shard=record.shard, is_adopted=True, position=entry.position)
+    ctx.runs.bind(key, "", binding)
+    return binding
+
+
+async def _facts(
+    ctx: Context, key: Key, found: kube.Object | None, execution: Execution | None, binding: Binding
+) -> Situation:
+    held = ctx.logs.hold(key.namespace, binding.xid, binding.shard)
+    state = await held.log.refresh()
+    strategy = state.started.strategy if state.started else None
+    if strategy is None and execution is not None:
+        strategy = execution.spec.strategy_ref.name
+    record = ctx.view.check(key.namespace, strategy or "-", "-", binding.xid)
+    stop = None
+    if record is not None:
+        stop = facts.Stop(scope=record.scope, reason=record.reason, by=record.by)
+    uid = str(found["metadata"]["uid"]) if found is not None else ""
+    gates = [] if state.is_over else await _gates(ctx, key, held, uid)
+    known = facts.Facts(
+        now=ctx.now(),
+        name=key.name,
+        state=state,
+        execution=execution,
+        is_deleted=execution is None and _is_deleted(ctx, key, state),
+        stop=stop,
+        start=_start(ctx, execution) if state.started is None and execution is not None else None,
+        pods=await _pods(ctx, key, state, uid),
+        gates=gates,
+        resumed_seq=held.resumed_seq,
+        attempt_limit=ctx.settings.attempt_limit,
+    )
+    return Situation(
+        key=key,
+        held=held,
+        found=found,
+        binding=binding,
+        facts=known,
+    )
+
+
+def _is_deleted(ctx: Context, key: Key, state: states.State) -> bool:
+    """Its deletion was observed: by this process, or by one before that wrote it down."""
+    said = state.cancelled is not None and state.cancelled.reason == decisions.DELETED
+    return key in ctx.runs.deletions or said
+
+
+def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
+    namespace = execution.metadata.namespace
+    strategy = ctx.cache.model(AgentStrategy, namespace, execution.spec.strategy_ref.name)
+    contracts: dict[str, ToolContract] = {}
+    for grant in strategy.spec.tools if strategy is not None else ():
+        tool = ctx.cache.model(ToolContract, namespace, grant.contract)
+        if tool is not None:
+            contracts[grant.contract] = tool
+    chance = start.Chance(
+        trace_id=secrets.token_hex(16),
+        goal_salt=secrets.token_hex(16),
+        inputs_salt=secrets.token_hex(16),
+    )
+    return start.decide(
+        execution, strategy, contracts, now=ctx.now(), shard=ctx.settings.shard, chance=chance
+    )
+
+
+async def _pods(ctx: Context, key: Key, state: states.State, uid: str) -> dict[int, facts.Pod]:
+    found: dict[int, facts.Pod] = {}
+    for pod in ctx.cache.pods(key.namespace, key.name):
+        number = _number(key.name, pod)
+        if number and not is_left_over(ctx, pod, uid):
+            found[number] = pods.read(pod, uid=uid, xid=state.xid, number=number)
+    current = state.attempt
+    if current and current not in found and not state.is_over:
+        # an attempt is given up only for a Pod that is certainly gone
+        pod_name = names.pod(key.name, current)
+        there = await ctx.kube.find(kube.PODS, key.namespace, pod_name)
+        if there is not None and not is_left_over(ctx, there, uid):
+            found[current] = pods.read(there, uid=uid, xid=state.xid, number=current)
+    return found
+
+
+def _number(execution: str, pod: kube.Object) -> int:
+    """The attempt that a Pod's name stands for; 0 where it is none of this execution's."""
+    label = pod["metadata"].get("labels", {}).get(names.LABEL_ATTEMPT, "")
+    if not label.isdigit() or pod["metadata"]["name"] != names.pod(execution, int(label)):
+        return 0
+    return int(label)
+
+
+def is_left_over(ctx: Context, child: kube.Object, uid: str) -> bool:
+    """A child of an earlier resource of this name, which was seen deleted: it is being collected."""
+    owners = [reference.get("uid", "") for reference in child["metadata"].get("ownerReferences", [])]
+    return uid not in owners and any(ctx.cache.is_dead(owner) for owner in owners)
+
+
+async def _gates(ctx: Context, key: Key, held: Held, uid: str) -> list[facts.Gate]:
+    """Every pending question, as we would ask it, and what is there of it."""
+    asked: list[facts.Gate] = []
+    pending = [known for known in held.state.gates.values() if known.decided is None]
+    for known in sorted(pending, key=lambda one: one.request_seq):
+        ours = await question(ctx, key.name, held, known)
+        there = ctx.cache.get(Key("ApprovalGate", key.namespace, ours.name))
+        if there is not None and not is_left_over(ctx, there, uid):
+            ours = _met(ours, there, uid)
+        asked.append(ours)
+    return asked
+
+
+def _met(ours: facts.Gate, there: kube.Object, uid: str) -> facts.Gate:
+    """The question together with the ApprovalGate that has its name."""
+    is_ours = (not uid or pods.is_owned(there, uid)) and gate.is_same_question(there["spec"], ours.spec)
+    decisions_given = [
+        facts.Decision(
+            approver=given["approver"],
+            is_approval=given["verdict"] == "Approved",
+            reason=given.get("reason", ""),
+        )
+        for given in there["spec"].get("decisions", [])
+    ]
+    return dataclasses.replace(
+        ours, exists=True, is_forged=not is_ours, decisions=decisions_given if is_ours else ()
+    )
+
+
+async def question(ctx: Context, execution: str, held: Held, known: states.Gate) -> facts.Gate:
+    """The question of one `gate.requested`, computed once."""
+    state = held.state
+    place = (state.xid, known.request_seq)
+    if place not in ctx.questions:
+        ctx.questions[place] = gate.build(state, known, await _material(ctx, execution, held, known))
+    ours: facts.Gate = ctx.questions[place]
+    return ours
+
+
+async def _material(ctx: Context, execution: str, held: Held, known: states.Gate) -> gate.Material:
+    state = held.state
+    started, planned = state.started, state.step_at(known.place)
+    assert started is not None
+    assert planned is not None
+    payload = await ctx.objects.open(state.tenant, state.xid, planned.args)
+    goal = await ctx.objects.open(state.tenant, state.xid, started.goal)
+    pin = started.contracts.get(planned.tool)
+    strategy = await ctx.revisions.strategy(state.tenant, started.strategy_digest)
+    return gate.Material(
+        execution=execution,
+        args=_object(payload),
+        args_bytes=len(payload),
+        goal=goal.decode(errors="replace"),
+        reasoning=[await _said(ctx, held, plan) for _, plan in sorted(state.plans.items())],
+        spec=await ctx.revisions.contract(state.tenant, pin.digest) if pin is not None else None,
+        max_tier=strategy.autonomy.max_tier,
+    )
+
+
+async def _said(ctx: Context, held: Held, plan: states.Plan) -> str:
+    """One step that led here, marked as the model's own words."""
+    calls = ", ".join(call.tool for call in plan.steps)
+    summary = held.summaries.get(plan.ordinal)
+    if summary is None:
+        return f"the model asked for {calls}"
+    try:
+        text = await ctx.objects.open(held.state.tenant, held.state.xid, summary)
+    except (errors.PayloadMissingError, ValueError):
+        return f"the model asked for {calls} (its words are not readable)"
+    return f"the model said: {text.decode(errors='replace')} (and asked for {calls})"
+
+
+def _object(payload: bytes) -> dict[str, Any] | None:
+    try:
+        document = canonical.loads(payload)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
+
+
+def seconds_until(moment: int, now: int) -> int:
+    """Whole seconds from now, at least 0."""
+    return max(0, (moment - now) // clock.SECOND)

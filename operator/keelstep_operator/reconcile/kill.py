@@ -1,0 +1,256 @@
+"""How is a scope killed, and let go on? What strategies, contracts and tenants have in common.
+
+engaged? ─► CONTROL ─► gateways refuse; `View.on_change` wakes every execution of the scope, each of which appends
+                       `exec.killed`, revokes and deletes; here only the latch, its gate and what is left are seen to
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from keelstep import errors, kinds, kube, points
+from keelstep.events import clock
+from keelstep.kinds import names
+from keelstep.log import control
+from keelstep_operator import gateways, pods
+from keelstep_operator.context import Context
+from keelstep_operator.decide import condition, gate
+from keelstep_operator.decide import kill as decisions
+from keelstep_operator.decide.condition import Finding
+from keelstep_operator.decide.facts import Decision
+from keelstep_operator.queue import Key
+
+log = structlog.get_logger(__name__)
+
+_ROUNDS = 6
+_LOOK_AGAIN_SECONDS = 0.25
+_SCOPES: Mapping[str, control.Scope] = {"Tenant": "tenant", "Strategy": "strategy", "Tool": "tool"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latched:
+    """A kill in force, as a status shows it."""
+
+    shown: Mapping[str, Any]
+    finding: Finding
+
+
+async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Object | None) -> Latched | None:
+    """Bring a scope's kill switch to where it should be; None where nothing is killed.
+
+    Raises:
+        errors.Stalled: a gate of ours has another's content.
+        errors.KeelstepError: a server could not be asked.
+    """
+    scope = _SCOPES[wish.scope]
+    target = "" if scope == "tenant" else wish.name
+    for _ in range(_ROUNDS):
+        entry = await ctx.control.lookup(scope, wish.namespace, target)
+        if entry is not None and entry.record is None:
+            # not signed by us: nobody can know what it was, so it is a stop until people say otherwise
+            await _engage(ctx, wish, scope, target, "a control record did not verify")
+            continue
+        latch = _latch(entry)
+        gates = _gates(ctx, wish, latch) if latch is not None else []
+        verdict = decisions.decide(wish, latch, gates)
+        match verdict:
+            case None:
+                return None
+            case decisions.Engage():
+                await _engage(ctx, wish, scope, target, verdict.reason)
+            case decisions.Ask():
+                assert latch is not None
+                await _ask(ctx, wish, latch, verdict.ask, owner)
+            case decisions.Lift():
+                assert latch is not None
+                await _lift(ctx, wish, scope, target, latch, verdict)
+            case decisions.Hold():
+                assert latch is not None
+                if verdict.is_forged:
+                    name = verdict.gate.name
+                    raise errors.Stalled("ChildForged", f"ApprovalGate {name} exists and is not ours")
+                return await _hold(ctx, key, wish, latch, verdict.gate)
+    raise errors.Waiting("Unsettled", f"the kill switch of {wish.name} keeps changing", _LOOK_AGAIN_SECONDS)
+
+
+async def _engage(ctx: Context, wish: decisions.Wish, scope: control.Scope, target: str, reason: str) -> None:
+    points.reached("operator.before.control")
+    position = await ctx.control.engage(
+        scope, wish.namespace, target, reason=reason, by=f"{wish.scope.lower()}.killSwitch"
+    )
+    points.reached("operator.after.control")
+    log.warning(
+        "kill_engaged", scope=scope, tenant=wish.namespace, target=target, position=position, reason=reason
+    )
+
+
+async def _lift(
+    ctx: Context,
+    wish: decisions.Wish,
+    scope: control.Scope,
+    target: str,
+    latch: decisions.Latch,
+    verdict: decisions.Lift,
+) -> None:
+    points.reached("operator.before.control")
+    await ctx.control.lift(
+        scope,
+        wish.namespace,
+        target,
+        engaged_at=latch.position,
+        reason=verdict.reason,
+        by=verdict.by,
+    )
+    points.reached("operator.after.control")
+    log.warning("kill_lifted", scope=scope, tenant=wish.namespace, target=target, by=verdict.by)
+
+
+async def _ask(
+    ctx: Context, wish: decisions.Wish, latch: decisions.Latch, ask: int, owner: kube.Object | None
+) -> None:
+    name = gate_name(wish, latch, ask)
+    metadata: dict[str, Any] = {"name": name, "namespace": wish.namespace}
+    if owner is not None:
+        metadata["ownerReferences"] = [
+            pods.owner(owner["kind"], owner["metadata"]["name"], owner["metadata"]["uid"])
+        ]
+    deadline = ctx.now() + decisions.GATE_DAYS * 86_400 * clock.SECOND
+    manifest = {
+        "apiVersion": kinds.API_VERSION,
+        "kind": "ApprovalGate",
+        "metadata": metadata,
+        "spec": {
+            **_question(wish, latch),
+            "requestedBy": "",
+            "requestSeq": 0,
+            "tier": 3,
+            "evidence": {"policy": [f"killed: {latch.reason}"[:512]], "costUSD": "0"},
+            "required": decisions.REQUIRED,
+            "deadline": clock.whole(deadline),
+            "message": _how_to_decide(name, wish),
+            "decisions": [],
+        },
+    }
+    found, is_new = await ctx.kube.create_or_get(kube.GATES, wish.namespace, manifest)
+    ctx.keep(found)
+    if is_new:
+        log.info("recovery_asked", gate=name, tenant=wish.namespace)
+
+
+def gate_name(wish: decisions.Wish, latch: decisions.Latch, ask: int) -> str:
+    """The recovery gate of one latch; asked again after a no, it has a number."""
+    name = names.recovery_gate(wish.scope, wish.name, latch.position)
+    return name if ask == 1 else f"{name}-{ask}"
+
+
+def _question(wish: decisions.Wish, latch: decisions.Latch) -> dict[str, Any]:
+    return {"recovery": {"scope": wish.scope, "name": wish.name, "since": latch.since}}
+
+
+def _how_to_decide(name: str, wish: decisions.Wish) -> str:
+    first = gate.how_to_decide(name, wish.namespace)
+    return f"Lifts the kill of {wish.scope.lower()} {wish.name} once its kill switch is taken back. {first}"
+
+
+def _latch(entry: control.Entry | None) -> decisions.Latch | None:
+    if entry is None or entry.record is None or not entry.record.engaged:
+        return None
+    since = clock.whole(clock.parse(entry.record.at))
+    return decisions.Latch(position=entry.position, since=since, reason=entry.record.reason)
+
+
+def _gates(ctx: Context, wish: decisions.Wish, latch: decisions.Latch) -> list[decisions.Gate]:
+    found: list[decisions.Gate] = []
+    while True:
+        ask = len(found) + 1
+        name = gate_name(wish, latch, ask)
+        there = ctx.cache.get(Key("ApprovalGate", wish.namespace, name))
+        if there is None:
+            return found
+        spec = there["spec"]
+        found.append(
+            decisions.Gate(
+                name=name,
+                ask=ask,
+                is_forged=spec.get("recovery") != _question(wish, latch)["recovery"],
+                is_expired=ctx.now() > clock.parse(spec["deadline"]),
+                decisions=answers(there),
+            )
+        )
+
+
+def answers(found: kube.Object) -> list[Decision]:
+    """What people said on a gate."""
+    return [
+        Decision(
+            approver=given["approver"],
+            is_approval=given["verdict"] == "Approved",
+            reason=given.get("reason", ""),
+        )
+        for given in found["spec"].get("decisions", [])
+    ]
+
+
+async def _hold(
+    ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch, asked: decisions.Gate
+) -> Latched:
+    shown = {
+        "engaged": True,
+        "since": latch.since,
+        "reason": latch.reason[:256],
+        "gate": asked.name,
+    }
+    if wish.scope == "Tool":
+        finding = await _acknowledgement(ctx, key, latch)
+    else:
+        finding = _ending(ctx, key, wish, latch)
+    return Latched(shown=shown, finding=finding)
+
+
+async def _acknowledgement(ctx: Context, key: Key, latch: decisions.Latch) -> Finding:
+    """Has every gateway seen it? A tool's kill ends no run, so there is nothing else to wait for."""
+    behind = await gateways.behind(ctx.nc, latch.position)
+    if not behind.gateways:
+        return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every gateway refuses it")
+    since = (ctx.now() - clock.parse(latch.since)) / clock.SECOND
+    ctx.queue.wake(key, _LOOK_AGAIN_SECONDS if since < gateways.PATIENCE_SECONDS else 5.0)
+    named = ", ".join(behind.gateways)
+    return condition.holds(
+        "Killed",
+        "KillSpreading" if since < gateways.PATIENCE_SECONDS else "GatewaysSilent",
+        f"killed: {latch.reason}; not yet confirmed by {named}",
+    )
+
+
+def _ending(ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch) -> Finding:
+    """Is a run of this scope left that is not over? Woken again until there is none."""
+    left: list[str] = []
+    in_flight = 0
+    for known, (_, binding) in list(ctx.runs.by_key.items()):
+        state = ctx.logs.peek(binding.xid)
+        if known.namespace != wish.namespace or state is None or state.started is None:
+            continue
+        if wish.scope == "Strategy" and state.started.strategy != wish.name:
+            continue
+        in_flight += len(state.claims)
+        if not state.is_over:
+            left.append(known.name)
+            ctx.queue.wake(known)
+    if left:
+        ctx.queue.wake(key, _LOOK_AGAIN_SECONDS)
+        message = f"killed: {latch.reason}; still to end: {', '.join(sorted(left)[:10])}"
+        return condition.holds("Killed", "KillSpreading", message)
+    claims = f"; {in_flight} calls in flight, their gateways still record the outcome" if in_flight else ""
+    return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every run has ended{claims}")
+
+
+def owner_key(found: kube.Object) -> Key | None:
+    """Whose kill a recovery gate is about."""
+    recovery = found["spec"].get("recovery")
+    if not recovery:
+        return None
+    kind = {"Tenant": "Namespace", "Strategy": "AgentStrategy", "Tool": "ToolContract"}[recovery["scope"]]
+    namespace = "" if kind == "Namespace" else found["metadata"]["namespace"]
+    return Key(kind, namespace, recovery["name"])

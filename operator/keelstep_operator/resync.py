@@ -1,0 +1,123 @@
+"""What did the watches miss? Everything is listed now and then, and compared.
+
+What is listed goes to the cache; what the cache has and the list has not is forgotten and looked at: a vanished
+Execution is orphaned, never deleted. Names that belong to a log are compared too, so that this holds after a restart.
+"""
+
+import asyncio
+
+import structlog
+
+from keelstep import errors, kube
+from keelstep.log import subjects, tail
+from keelstep_operator import cache as caches
+from keelstep_operator import watch
+from keelstep_operator.context import Context
+from keelstep_operator.queue import Key
+from keelstep_operator.reconcile import route
+
+log = structlog.get_logger(__name__)
+
+
+async def run(ctx: Context, *, pause_seconds: float) -> None:
+    """Resync for ever; returns only when cancelled."""
+    released: dict[str, int] = {}
+    while True:
+        try:
+            await once(ctx, released)
+        except errors.BrokerClosedError:
+            raise
+        except errors.KeelstepError as error:
+            log.warning("resync_failed", why=error.message)
+        await asyncio.sleep(pause_seconds)
+
+
+async def once(ctx: Context, released: dict[str, int]) -> None:
+    """List everything and wake whoever must look again.
+
+    Raises:
+        errors.KeelstepError: a server could not be asked.
+    """
+    for kind in watch.WATCHED:
+        for found, version in await _listed(ctx, kind):
+            _compare(ctx, kind, found, version)
+    await _names(ctx, released)
+    await _prune(ctx)
+    ctx.metrics.depth.set(ctx.queue.depth)
+    waiting = [
+        key
+        for key in ctx.cache.keys("ApprovalGate")
+        if (ctx.cache.get(key) or {}).get("status", {}).get("phase", "Pending") == "Pending"
+    ]
+    ctx.metrics.reviews.set(len(waiting))
+
+
+async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[list[kube.Object], int]]:
+    labels = watch.RUNNER_PODS if kind is kube.PODS else ""
+    scopes = ctx.settings.namespaces if kind.is_namespaced and ctx.settings.namespaces else ("",)
+    pages = [await ctx.kube.list(kind, scope, labels=labels) for scope in scopes]
+    return [(page.items, int(page.resource_version)) for page in pages]
+
+
+def _compare(ctx: Context, kind: kube.Kind, items: list[kube.Object], version: int) -> None:
+    """Keep what is listed; forget what is not, unless it is newer than the list."""
+    there: set[Key] = set()
+    for found in items:
+        there.add(caches.key_of(found))
+        ctx.cache.put(found)
+    namespaces = ctx.settings.namespaces
+    for key in ctx.cache.keys(kind.name):
+        known = ctx.cache.get(key)
+        if known is None:
+            continue
+        if key in there:
+            ctx.queue.wake(key) if kind is not kube.PODS else None
+            continue
+        if (
+            namespaces
+            and len(namespaces) > 1
+            and not any(found["metadata"].get("namespace") == key.namespace for found in items)
+        ):
+            continue  # another namespace's list
+        if int(known["metadata"]["resourceVersion"]) > version:
+            continue
+        concerned = route.concerned(ctx, known)
+        ctx.cache.drop(key)
+        log.info("object_vanished", kind=key.kind, namespace=key.namespace, name=key.name)
+        for one in concerned:
+            ctx.queue.wake(one)
+
+
+async def _names(ctx: Context, released: dict[str, int]) -> None:
+    """Runs whose resource is gone: the record of their name is all that is left beside the log."""
+    async for last in tail.last_of_each(ctx.nc, subjects.NAMES_STREAM, "names.>"):
+        if released.get(last.subject) == last.position:
+            continue
+        _, tenant, name = last.subject.split(".", 2)
+        key = Key("Execution", tenant, name)
+        if ctx.settings.namespaces and tenant not in ctx.settings.namespaces:
+            continue
+        if ctx.cache.get(key) is not None:
+            continue
+        entry = await ctx.names.lookup(tenant, name)
+        if entry is not None and entry.record.state == "bound":
+            ctx.queue.wake(key)
+        else:
+            released[last.subject] = last.position
+
+
+async def _prune(ctx: Context) -> None:
+    """Ended Pods are kept for their logs, but not without end."""
+    ended = [
+        pod
+        for key in ctx.cache.keys("Pod")
+        if (pod := ctx.cache.get(key)) is not None
+        and pod.get("status", {}).get("phase") in ("Succeeded", "Failed")
+    ]
+    ended.sort(key=lambda pod: str(pod["metadata"]["creationTimestamp"]), reverse=True)
+    for pod in ended[ctx.settings.kept_pods :]:
+        metadata = pod["metadata"]
+        try:
+            await ctx.kube.delete(kube.PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+        except errors.ConflictError:
+            continue

@@ -1,0 +1,271 @@
+"""The agent's loop: read, decide, act, again.
+
+Resuming is nothing special: a new attempt reads the same log and decides from the same fold. The process keeps no
+state but what it has read, and may die between any two lines.
+
+    refresh ──► load pinned revisions and payloads ──► turn.decide ──► act ─┐
+       ▲                                                                    │
+       └────────────────────────────────────────────────────────────────────┘
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+import structlog
+from msgspec import structs
+
+from keelstep import errors
+from keelstep.domain import revision, transcript, turn
+from keelstep.domain.state import Place, State
+from keelstep.events import envelope, types, value
+from keelstep.log import ask, subjects
+from keelstep.log.objects import Objects
+from keelstep.log.spine import Log, Proposal
+from keelstep_runner.ask import Gateway
+
+log = structlog.get_logger(__name__)
+
+INLINE_BUDGET_BYTES = 16 * 1024
+"""Payloads that stand inside one event; beyond it they go to the object store. With the most calls of a reply, each
+with its own digests and names, the event still fits the stream."""
+BEGIN_SECONDS = 10.0
+"""How long a log that does not show this attempt yet is read again: a follower may be behind."""
+BEGIN_PAUSE_SECONDS = 0.1
+MOST_PAUSE_SECONDS = 8.0
+"""The longest wait before a model call after failed ones."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Loop:
+    """One attempt at one execution."""
+
+    spine: Log
+    gateway: Gateway
+    objects: Objects
+    attempt: int
+    _payloads: dict[str, bytes] = field(default_factory=dict)
+    _pinned: revision.Pinned | None = None
+
+    async def run(self) -> str:
+        """Go on until this attempt is done; returns why.
+
+        Raises:
+            errors.UndecidableError: the log holds an event this version does not know.
+            errors.BrokerClosedError: the identity was revoked or the broker is gone for good.
+        """
+        await self._begin()
+        while True:
+            state = self.spine.state
+            if state.undecidable:
+                raise errors.UndecidableError(state.xid, state.undecidable)
+            if state.started is None:
+                return "NotStarted"
+            pinned = await self._load(state)
+            action = turn.decide(state, pinned, self._payloads, self.attempt)
+            log.debug("decided", action=type(action).__name__, seq=state.seq)
+            try:
+                stopped = await self._act(action)
+            except errors.FencedError as fenced:
+                return fenced.why
+            if stopped:
+                return stopped
+
+    async def _begin(self) -> None:
+        """Read the log until it shows this attempt, or something newer, or for long enough."""
+        until = time.monotonic() + BEGIN_SECONDS
+        while True:
+            state = await self.spine.refresh()
+            if state.attempt >= self.attempt or state.undecidable or time.monotonic() > until:
+                return
+            await asyncio.sleep(BEGIN_PAUSE_SECONDS)
+
+    async def _load(self, state: State) -> revision.Pinned:
+        """The pinned revisions, once, and every payload the next messages are made of."""
+        if self._pinned is None:
+            self._pinned = await self._load_revisions(state)
+        for wanted in transcript.needed(state):
+            if wanted.digest not in self._payloads:
+                self._payloads[wanted.digest] = await self._open(wanted)
+        return self._pinned
+
+    async def _open(self, wanted: value.Value) -> bytes:
+        try:
+            inline = value.open_inline(wanted)
+            if inline is not None:
+                return inline
+            return value.check(wanted, await self.gateway.object(wanted.digest))
+        except value.MismatchError as error:
+            raise errors.ObjectForgedError(str(error)) from error
+
+    async def _load_revisions(self, state: State) -> revision.Pinned:
+        started = state.started
+        assert started is not None
+        try:
+            name, strategy = revision.load_strategy(await self._revision(started.strategy_digest))
+            contracts = {
+                contract: revision.load_contract(await self._revision(pin.digest))[1]
+                for contract, pin in started.contracts.items()
+            }
+        except revision.RevisionError as error:
+            raise errors.Stalled("RevisionInvalid", str(error)) from error
+        return revision.Pinned(
+            strategy_name=name,
+            strategy_digest=started.strategy_digest,
+            strategy=strategy,
+            contracts=contracts,
+        )
+
+    async def _revision(self, digest: str) -> bytes:
+        payload = await self.gateway.object(digest, is_revision=True)
+        if envelope.digest(payload) != digest:
+            raise errors.PayloadMissingError(f"revision {digest[:12]}… is not what its digest says")
+        return payload
+
+    async def _act(self, action: turn.Action) -> str:
+        """Do it; returns why the attempt is done, or nothing where it goes on."""
+        match action:
+            case turn.Stop():
+                return action.reason
+            case turn.AskModel():
+                return await self._ask_model(action)
+            case turn.Propose():
+                await self._propose(action)
+            case turn.AskTool():
+                await self._ask_tool(action)
+            case turn.AskGates():
+                await self._ask_gates(action.questions)
+            case turn.Finish():
+                await self._finish(action)
+            case _:
+                assert_never(action)
+        return ""
+
+    async def _ask_model(self, action: turn.AskModel) -> str:
+        if action.failures:
+            await asyncio.sleep(min(MOST_PAUSE_SECONDS, 2.0 ** (action.failures - 1)))
+        request = await self._seal(action.messages, value.JSON, value.INLINE_LIMIT_BYTES)
+        answer = await self.gateway.model(
+            ask.AskModel(
+                ordinal=action.ordinal,
+                request=request,
+                after=self.spine.read_position,
+                seen=self.spine.state.position,
+            )
+        )
+        await self.spine.refresh()
+        if answer.refusal is not None:
+            return await self._refused(answer.refusal)
+        return ""
+
+    async def _refused(self, refusal: ask.Refusal) -> str:
+        """A model call refused for good: the run ends with that reason, where it is still ours to end."""
+        action = turn.after_refusal(self.spine.state, self.attempt, refusal.reason, refusal.message)
+        return await self._act(action)
+
+    async def _ask_tool(self, action: turn.AskTool) -> None:
+        answer = await self.gateway.tool(
+            ask.AskTool(
+                plan_seq=action.plan_seq,
+                index=action.index,
+                after=self.spine.read_position,
+                seen=self.spine.state.position,
+            )
+        )
+        await self.spine.refresh()
+        if answer.gate is not None:
+            question = turn.Question(plan_seq=action.plan_seq, index=action.index, tier=answer.gate.tier)
+            await self._ask_gates([question])
+        elif answer.refusal is not None:
+            stop = turn.must_stop(self.spine.state, self.attempt)
+            raise errors.FencedError(stop or answer.refusal.reason)
+
+    async def _propose(self, action: turn.Propose) -> None:
+        state = self.spine.state
+        model = state.models[action.ordinal]
+        share = INLINE_BUDGET_BYTES // (len(action.calls) + 1)
+        steps = [
+            types.PlannedCall(
+                index=index,
+                call_id=call.call_id,
+                tool=call.tool,
+                args=await self._seal(call.args, value.JSON, min(share, value.INLINE_LIMIT_BYTES)),
+            )
+            for index, call in enumerate(action.calls)
+        ]
+        summary = None
+        if action.summary:
+            limit = min(share, value.INLINE_LIMIT_BYTES)
+            summary = await self._seal(action.summary.encode(), value.TEXT, limit)
+        plan = types.PlanProposed(
+            ordinal=action.ordinal,
+            steps=steps,
+            summary=summary,
+            model=model.reply.model if model.reply is not None else "",
+            prompt_version=state.started.strategy_digest if state.started is not None else "",
+            prompt=model.request_digest,
+            policy_checks=list(action.policy_checks),
+        )
+        await self._append(
+            plan, lambda now: action.ordinal == now.ordinal and action.ordinal not in now.plans
+        )
+
+    async def _ask_gates(self, questions: Sequence[turn.Question]) -> None:
+        for question in questions:
+            asked = types.GateRequested(
+                plan_seq=question.plan_seq, index=question.index, consequence_tier=question.tier
+            )
+            await self._append(asked, _is_unasked((question.plan_seq, question.index)))
+
+    async def _finish(self, action: turn.Finish) -> None:
+        finished = action.finished
+        if action.output is not None:
+            output = await self._seal(action.output, value.JSON, value.INLINE_LIMIT_BYTES)
+            finished = structs.replace(finished, output=output)
+        await self._append(finished, lambda now: True)
+
+    async def _seal(self, payload: bytes, media_type: str, inline_limit_bytes: int) -> value.Value:
+        """A payload's Value, stored where it is not inline before any event names it."""
+        sealed = value.seal(
+            payload,
+            media_type=media_type,
+            salt=secrets.token_hex(16),
+            inline_limit_bytes=inline_limit_bytes,
+        )
+        self._payloads[sealed.digest] = payload
+        if sealed.ref is not None:
+            await self.objects.put(self.spine.tenant, self.spine.xid, sealed, payload)
+        return sealed
+
+    async def _append(self, data: types.Data, still_wanted: Callable[[State], bool]) -> None:
+        """Append an event of ours while it is still wanted and we may still write.
+
+        Raises:
+            errors.FencedError: a newer attempt, the end, a suspension or a cancellation came first.
+        """
+        name = types.NAMES[type(data)]
+
+        def propose(state: State) -> Proposal | None:
+            why = turn.must_stop(state, self.attempt)
+            if why:
+                raise errors.FencedError(why)
+            if not still_wanted(state):
+                return None
+            return Proposal(
+                type=name,
+                data=data,
+                id=envelope.identifier(state.xid, name, self.attempt, state.seq + 1),
+                actor=f"runner/{subjects.attempt(self.attempt)}",
+                attempt=self.attempt,
+                step=state.step,
+            )
+
+        await self.spine.append(propose)
+
+
+def _is_unasked(place: Place) -> Callable[[State], bool]:
+    """Does the question still need asking, and the call still an answer?"""
+    return lambda now: not (place in now.gates or place in now.results or place in now.claims)

@@ -1,0 +1,160 @@
+"""`keelstep rebuild views`: drop the views in Postgres and make them again from the log.
+
+The one command for whoever runs the installation: it needs the broker and the database, not a kubeconfig.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keelstep import errors
+from keelstep.cli import exits, show
+from keelstep.cli.show import Output, Show
+from keelstep.events.signing import Keyring
+from keelstep.log import connection, identities
+from keelstep.log.identities import Role
+
+NatsUrl = Annotated[
+    str,
+    typer.Option(
+        "--nats-url",
+        envvar="KEELSTEP_NATS_URL",
+        help="The broker, nats://host:port.",
+        metavar="URL",
+        show_default=False,
+    ),
+]
+NatsCreds = Annotated[
+    Path,
+    typer.Option(
+        "--nats-creds",
+        envvar="KEELSTEP_NATS_CREDS",
+        help="Credentials of the identity projector.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+NatsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--nats-ca",
+        envvar="KEELSTEP_NATS_CA_FILE",
+        help="The CA of the broker's certificate.",
+        metavar="FILE",
+    ),
+]
+KeyringFile = Annotated[
+    Path,
+    typer.Option(
+        "--keyring",
+        envvar="KEELSTEP_KEYRING_FILE",
+        help="Public keys of operator and gateway.",
+        metavar="FILE",
+        show_default=False,
+    ),
+]
+Dsn = Annotated[
+    str,
+    typer.Option(
+        "--dsn",
+        envvar="KEELSTEP_POSTGRES_DSN",
+        help="The database, postgresql://…",
+        metavar="DSN",
+        show_default=False,
+    ),
+]
+Shard = Annotated[
+    int, typer.Option("--shard", envvar="KEELSTEP_SHARD", help="The shard.", min=0, metavar="N")
+]
+AcceptNewStream = Annotated[
+    bool,
+    typer.Option(
+        "--accept-new-stream",
+        help="Go on although the stream is not the one the tables came from: what only they hold is lost.",
+    ),
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Put the command into the application."""
+    group = typer.Typer(help="Make views again from the log.", no_args_is_help=True, rich_markup_mode=None)
+    example = (
+        "keelstep rebuild views --dsn postgresql://… --nats-url nats://… --nats-creds FILE --keyring FILE"
+    )
+
+    @group.callback()
+    def one_of_several() -> None:
+        """Keep `views` a command of its own although it is the only one."""
+
+    one_of_several.__doc__ = None
+    group.command("views", epilog=f"Example: {example}")(_views)
+    app.add_typer(group, name="rebuild")
+
+
+def _views(
+    nats_url: NatsUrl,
+    nats_creds: NatsCreds,
+    keyring: KeyringFile,
+    dsn: Dsn,
+    nats_ca: NatsCa = None,
+    shard: Shard = 0,
+    accept_new_stream: AcceptNewStream = False,
+    output: Annotated[
+        Output, typer.Option("--output", "-o", help="table, json or yaml.", metavar="FORM")
+    ] = Output.TABLE,
+) -> None:
+    """Make the tables of traces and executions again.
+
+    A shard's tables are emptied and filled anew from the stream; readers see them fill.
+    """
+    keys = _keyring(keyring)
+    if not nats_creds.is_file():
+        raise exits.usage(f"--nats-creds: {nats_creds} is no file")
+    asyncio.run(_rebuild(nats_url, nats_creds, nats_ca, keys, dsn, shard, accept_new_stream, Show(output)))
+
+
+async def _rebuild(
+    url: str,
+    creds: Path,
+    authority: Path | None,
+    keys: Keyring,
+    dsn: str,
+    shard: int,
+    accept: bool,
+    out: Show,
+) -> None:
+    try:
+        from keelstep.store import rebuild  # the driver of Postgres is no part of the extra `cli`
+    except ModuleNotFoundError as error:
+        raise exits.usage(f"{error.name} is missing: install keelstep[views]") from error
+    told = 0
+
+    def report(at: rebuild.Report) -> None:
+        nonlocal told
+        tenths = 10 * at.position // at.goal if at.goal else 10
+        if tenths > told:
+            told = tenths
+            show.note(f"{at.position} of {at.goal} messages")
+
+    nc = await connection.connect(
+        url, creds, "rebuild", inbox_prefix=identities.inbox(Role.PROJECTOR), tls_ca=authority
+    )
+    try:
+        done = await rebuild.rebuild(nc, dsn, keys, shard, accept_new_stream=accept, on_report=report)
+    except errors.Stalled as error:
+        raise exits.failed(error.message) from error
+    finally:
+        await nc.close()
+    if out.is_table:
+        out.line(f"views of shard {shard} rebuilt from {done.goal} messages")
+    else:
+        out.data({"shard": shard, "position": done.position, "goal": done.goal})
+
+
+def _keyring(file: Path) -> Keyring:
+    try:
+        return Keyring.parse(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise exits.usage(f"--keyring: {file} cannot be used: {error}") from error

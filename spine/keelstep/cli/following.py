@@ -1,0 +1,79 @@
+"""How is a run watched? Its new events are asked for once a second and printed, until it is over.
+
+Watching changes nothing: Ctrl-C ends the looking, not the run.
+"""
+
+import asyncio
+
+from keelstep import errors
+from keelstep.cli import exits, reading, timeline
+from keelstep.cli.exits import Exit
+from keelstep.cli.session import Session
+from keelstep.cli.show import note, one_line
+from keelstep.kinds.execution import TERMINAL_PHASES
+from keelstep.kube import Object
+from keelstep.views import resources
+
+INTERVAL_SECONDS = 1.0
+
+
+async def follow(session: Session, name: str) -> str:
+    """Print events as they come, and each phase as it changes; returns the phase it ended in.
+
+    Raises:
+        exits.Ended: there is no such run, or it did not end well.
+    """
+    after, phase, has_views = "", "", True
+    while True:
+        execution = await reading.find(session, reading.EXECUTIONS, name)
+        status = (execution or {}).get("status", {})
+        # the phase first: what is printed below then includes the event that ended the run
+        now = str(status.get("phase", "Pending")) if execution is not None else ""
+        if has_views:
+            try:
+                after, seen = await _print_new(session, name, after)
+                now = now or seen
+            except exits.Ended as ended:
+                if ended.code not in (Exit.NOT_FOUND, Exit.UNAVAILABLE):
+                    raise
+                if execution is None:
+                    raise
+                has_views = ended.code is Exit.NOT_FOUND
+                if not has_views:
+                    note(f"only the phase is shown: {ended.message}")
+            except errors.ForbiddenError:
+                has_views = False
+                note("only the phase is shown: you may not read executiontraces")
+        if now != phase:
+            phase = now
+            session.show.line(f"· {name} is {phase}{_because(status)}", style="bold")
+        if phase in TERMINAL_PHASES:
+            if phase != "Succeeded":
+                raise exits.failed()
+            return phase
+        await asyncio.sleep(INTERVAL_SECONDS)
+
+
+async def _print_new(session: Session, name: str, after: str) -> tuple[str, str]:
+    """Print what came after a token; the next token, and the phase by the log."""
+    phase = ""
+    async for page in reading.pages(session, resources.ExecutionTrace, name, after=after):
+        for line in page.lines:
+            session.show.line(_told(line))
+        phase = page.summary.phase
+        after = page.paging.next if page.paging else after
+    return after, phase
+
+
+def _told(line: resources.Line) -> str:
+    cost = "" if line.cost_usd == "0" else f"  {line.cost_usd} USD"
+    what = f"{line.target} {line.summary}".strip()
+    return f"{'+' + timeline.span(line.after_seconds):>11}  {line.event:<15} {one_line(what)}{cost}"
+
+
+def _because(status: Object) -> str:
+    gate = status.get("gate")
+    if gate and status.get("phase") == "WaitingForApproval":
+        return f": decide with `keelstep gate show {gate}`"
+    told = status.get("outcome") or status.get("reason")
+    return f": {one_line(told)}" if told else ""

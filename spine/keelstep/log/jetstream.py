@@ -1,0 +1,197 @@
+"""How is JetStream asked, and what did it answer?
+
+Requests to its API and publishes with an acknowledgement, with every refusal told by its error code. The client
+library's own calls hide that code, change the caller's headers and know no batched read. Nothing here knows a stream.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from keelstep import errors
+from keelstep.events import clock
+
+API = "$JS.API"
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+"""The fence: the sequence of the last message on a subject; 0 where there is none."""
+TIMEOUT_SECONDS = 5.0
+
+STREAM_NOT_FOUND = 10059
+MESSAGE_NOT_FOUND = 10037
+WRONG_SEQUENCE = frozenset({10071, 10164})
+"""A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
+ALREADY_THERE = 10077
+"""The most messages per subject are there."""
+TOO_LARGE = 10054
+
+Reply = TypeVar("Reply")
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Why JetStream refused."""
+
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a request, whatever it was."""
+
+    error: Refusal | None = None
+    seq: int = 0
+    """The sequence of what was stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One stored message."""
+
+    subject: str
+    position: int
+    stored_at: int
+    """The broker's clock, nanoseconds since 1970."""
+    headers: Mapping[str, str]
+    payload: bytes
+
+
+class _Raw(msgspec.Struct, frozen=True):
+    subject: str
+    seq: int
+    time: str
+    hdrs: str = ""
+    data: str = ""
+
+
+class _Got(msgspec.Struct, frozen=True):
+    message: _Raw
+
+
+_OUTCOMES = msgspec.json.Decoder(Outcome)
+
+
+async def call(
+    nc: Client, what: str, body: Any = None, *, type: type[Reply], timeout: float = TIMEOUT_SECONDS
+) -> Reply:
+    """What the API answered to `$JS.API.<what>`.
+
+    Raises:
+        errors.BrokerUnavailableError: no answer in time.
+        errors.BrokerError: it refused; `code` says why.
+    """
+    payload = b"" if body is None else msgspec.json.encode(body)
+    message = await request(nc, f"{API}.{what}", payload, timeout=timeout)
+    try:
+        refusal = _OUTCOMES.decode(message.data).error
+        if refusal is not None:
+            raise errors.BrokerError(f"{what}: {refusal.description}", refusal.err_code)
+        return msgspec.json.decode(message.data, type=type)
+    except msgspec.DecodeError as error:
+        raise errors.BrokerError(f"{what}: unreadable answer: {error}") from error
+
+
+async def publish(nc: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> int:
+    """Publish and return the sequence under which it was stored.
+
+    Raises:
+        errors.BrokerUnavailableError: no answer in time; it may be stored nevertheless.
+        errors.BrokerError: it was refused; `code` says why.
+    """
+    message = await request(nc, subject, payload, headers)
+    try:
+        outcome = _OUTCOMES.decode(message.data)
+    except msgspec.DecodeError as error:
+        raise errors.BrokerUnavailableError(f"{subject}: unreadable acknowledgement") from error
+    if outcome.error is not None:
+        raise errors.BrokerError(outcome.error.description, outcome.error.err_code)
+    return outcome.seq
+
+
+async def last(nc: Client, stream: str, subject: str) -> Message | None:
+    """The last message on a subject, as the stream's leader knows it; None where there is none.
+
+    Raises:
+        errors.BrokerError: it could not be read.
+    """
+    try:
+        got = await call(nc, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, type=_Got)
+    except errors.BrokerError as error:
+        if error.code == MESSAGE_NOT_FOUND:
+            return None
+        raise
+    raw = got.message
+    return Message(
+        subject=raw.subject,
+        position=raw.seq,
+        stored_at=clock.parse(raw.time),
+        headers=_headers(base64.b64decode(raw.hdrs)),
+        payload=base64.b64decode(raw.data),
+    )
+
+
+async def last_from_any(nc: Client, stream: str, subject: str) -> Message | None:
+    """The last message on a subject as some replica knows it: quicker, possibly not the newest.
+
+    Raises:
+        errors.BrokerError: it could not be read.
+    """
+    message = await request(nc, f"{API}.DIRECT.GET.{stream}.{subject}", b"")
+    headers = message.headers or {}
+    status = headers.get("Status")
+    if status == "404":
+        return None
+    if status is not None:
+        raise errors.BrokerError(f"{subject}: the stream answered {status} {headers.get('Description', '')}")
+    return Message(
+        subject=headers["Nats-Subject"],
+        position=int(headers["Nats-Sequence"]),
+        stored_at=clock.parse(headers["Nats-Time-Stamp"]),
+        headers=headers,
+        payload=message.data,
+    )
+
+
+async def request(
+    nc: Client,
+    subject: str,
+    payload: bytes,
+    headers: Mapping[str, str] | None = None,
+    timeout: float = TIMEOUT_SECONDS,
+) -> Msg:
+    """One request, one answer.
+
+    Raises:
+        errors.BrokerClosedError: the connection is closed for good.
+        errors.BrokerUnavailableError: no answer in time, or nobody to answer.
+        errors.BrokerError: the message is larger than the broker takes; nothing was sent.
+    """
+    # the library adds headers of its own to a dict it is given
+    own = dict(headers) if headers else None
+    try:
+        return await nc.request(subject, payload, timeout=timeout, headers=own)
+    except (nats.errors.Error, TimeoutError) as error:
+        raise broker_error(error, subject) from error
+
+
+def broker_error(error: Exception, what: str) -> errors.BrokerError:
+    """The client library's error as ours."""
+    match error:
+        case nats.errors.ConnectionClosedError() | nats.errors.ConnectionDrainingError():
+            return errors.BrokerClosedError()
+        case nats.errors.MaxPayloadError():
+            return errors.BrokerError(f"{what}: too large for one message", TOO_LARGE)
+        case _:
+            return errors.BrokerUnavailableError(f"{what}: {str(error) or 'no answer'}")
+
+
+def _headers(block: bytes) -> dict[str, str]:
+    """Headers from their stored form: a version line, then `Name: value` lines."""
+    lines = block.decode("utf-8", "replace").split("\r\n")[1:]
+    pairs = (line.partition(":") for line in lines if line)
+    return {name: value.strip() for name, _, value in pairs}

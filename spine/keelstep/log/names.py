@@ -1,0 +1,148 @@
+"""Which log does the name of an Execution belong to?
+
+The first Execution of a namespace and name gives the log its id; that is recorded under the name, by an append that
+expects the name to be free. Applied again with an equal spec, the name finds its log again, whatever the new UID; with
+another spec it is refused, until a deletion that the operator saw has released it:
+
+    free ──bind──► bound ──release──► released ──bind──► bound …
+
+Nothing here starts or ends a run.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+from nats.aio.client import Client
+
+from keelstep import errors
+from keelstep.events import clock
+from keelstep.log import jetstream, subjects
+
+_STREAM = subjects.NAMES_STREAM
+_TRIES = 50
+"""Far more writers than one name ever has."""
+_PAUSE_SECONDS = 0.05
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What is recorded under a name."""
+
+    xid: str
+    shard: int
+    spec_digest: str
+    state: Literal["bound", "released"]
+    by: str
+    """Who did it."""
+    at: str
+    """The writer's clock: information, nothing decides by it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """The last record under a name."""
+
+    record: Record
+    position: int
+    """Its sequence in the stream: what the next record must follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """The log that a name belongs to."""
+
+    xid: str
+    shard: int
+    is_adopted: bool
+    """True where the log was there before this resource: its id is not this resource's UID."""
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The names of an installation; only the operator may write them."""
+
+    nc: Client
+    by: str = "operator"
+    """Who is recorded as having bound a name."""
+
+    async def bind(self, tenant: str, name: str, uid: str, spec_digest: str, *, shard: int = 0) -> Binding:
+        """The log of this name: a new one with the resource's UID as id, or the one that it already has.
+
+        Raises:
+            errors.NameInUseError: the name belongs to a run with another spec.
+            errors.BrokerUnavailableError: the broker did not answer; ask again.
+        """
+        for _ in range(_TRIES):
+            entry = await self.lookup(tenant, name)
+            if entry is not None and entry.record.state == "bound":
+                return _adopt(name, entry, uid, spec_digest)
+            wanted = Record(
+                xid=uid,
+                shard=shard,
+                spec_digest=spec_digest,
+                state="bound",
+                by=self.by,
+                at=clock.text(clock.now()),
+            )
+            position = await self._append(tenant, name, wanted, entry.position if entry else 0)
+            if position:
+                return Binding(xid=uid, shard=shard, is_adopted=False, position=position)
+        raise errors.BrokerUnavailableError(f"name {name} of {tenant} could not be bound")
+
+    async def release(self, tenant: str, name: str, xid: str, by: str) -> bool:
+        """Free the name, because its resource was seen deleted. True where it no longer belongs to this log.
+
+        False where nothing is recorded, so that there is nothing to free.
+
+        Raises:
+            errors.BrokerUnavailableError: the broker did not answer; ask again.
+        """
+        for _ in range(_TRIES):
+            entry = await self.lookup(tenant, name)
+            if entry is None:
+                return False
+            if entry.record.state == "released" or entry.record.xid != xid:
+                return True
+            freed = msgspec.structs.replace(entry.record, state="released", by=by, at=clock.text(clock.now()))
+            if await self._append(tenant, name, freed, entry.position):
+                return True
+        raise errors.BrokerUnavailableError(f"name {name} of {tenant} could not be released")
+
+    async def lookup(self, tenant: str, name: str) -> Entry | None:
+        """The last record under a name, as the stream's leader knows it.
+
+        Raises:
+            errors.BrokerError: it could not be read.
+        """
+        message = await jetstream.last(self.nc, _STREAM, subjects.name(tenant, name))
+        if message is None:
+            return None
+        return Entry(record=msgspec.json.decode(message.payload, type=Record), position=message.position)
+
+    async def _append(self, tenant: str, name: str, record: Record, expected: int) -> int:
+        """The sequence of the stored record, or 0 where another came first or nobody knows: look again."""
+        headers = {jetstream.EXPECTED: str(expected)}
+        payload = msgspec.json.encode(record)
+        try:
+            return await jetstream.publish(self.nc, subjects.name(tenant, name), payload, headers)
+        except errors.BrokerClosedError:
+            raise
+        except errors.BrokerUnavailableError:
+            await asyncio.sleep(_PAUSE_SECONDS)
+        except errors.BrokerError as error:
+            if error.code not in jetstream.WRONG_SEQUENCE:
+                raise
+        return 0
+
+
+def _adopt(name: str, entry: Entry, uid: str, spec_digest: str) -> Binding:
+    record = entry.record
+    if record.spec_digest != spec_digest:
+        raise errors.NameInUseError(
+            f"the name {name} belongs to run {record.xid}, which was asked for with another spec; "
+            "delete that Execution first, or choose another name"
+        )
+    is_adopted = record.xid != uid
+    return Binding(xid=record.xid, shard=record.shard, is_adopted=is_adopted, position=entry.position)

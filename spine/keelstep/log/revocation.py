@@ -1,0 +1,126 @@
+"""How is a runner's identity ended before it expires?
+
+The account RUN names the users it no longer answers for; the broker closes their connections within milliseconds and
+keeps the list across restarts. The list lives in the account's token and nowhere else: each change reads it from the
+broker, adds, drops what has expired, signs and stores it. Each entry's time is the identity's own expiry, so the list
+itself says when an entry may go.
+
+One operator at a time: two that change the list at once could lose an entry. Within one, a lock keeps changes in order,
+and those that wait for it travel together.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import structlog
+from nats.aio.client import Client
+
+from keelstep import errors
+from keelstep.events import clock
+from keelstep.log import identities, jetstream, tokens
+from keelstep.log.tokens import Key
+
+log = structlog.get_logger(__name__)
+
+_GRACE_SECONDS = 60
+"""Kept this long after the expiry: the broker's clock may be behind ours."""
+_LOOKUP = "$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
+_UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    code: int = 0
+    description: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    data: dict[str, Any] = {}
+    error: _Refusal | None = None
+
+
+@dataclass(slots=True)
+class Revoker:
+    """Ends runner identities, through a connection to the system account."""
+
+    nc: Client
+    """As `identities.Role.SYSTEM`."""
+    account: str
+    """RUN's public name."""
+    operator_key: Key
+    now: Callable[[], int] = clock.now
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _waiting: dict[str, int] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict)
+
+    async def revoke(self, public_key: str, expires_at: int) -> None:
+        """End one identity, which would have expired at `expires_at` (nanoseconds since 1970).
+
+        Raises:
+            errors.BrokerError: it may still be valid; ask again.
+        """
+        await self.revoke_many({public_key: expires_at})
+
+    async def revoke_many(self, expiries: Mapping[str, int]) -> None:
+        """End identities by public key, each with its expiry; confirmed by the broker when it returns.
+
+        Raises:
+            errors.BrokerError: they may still be valid; ask again.
+        """
+        self._waiting.update({key: -(-expiry // clock.SECOND) for key, expiry in expiries.items()})
+        async with self._lock:
+            if not any(key in self._waiting for key in expiries):
+                return  # another's change carried ours
+            batch = dict(self._waiting)
+            await self._push(batch)
+            for key in batch:
+                self._waiting.pop(key, None)
+
+    async def revoked(self) -> dict[str, int]:
+        """What the broker holds: expiry in seconds since 1970 by public key.
+
+        Raises:
+            errors.BrokerError: it did not answer.
+        """
+        return _revocations(tokens.read(await self._token()))
+
+    async def _push(self, batch: Mapping[str, int]) -> None:
+        token = await self._token()
+        # what we stored before counts too: the server that answers may not have heard of it yet
+        held = _revocations(tokens.read(token)) | self._known
+        oldest = self.now() // clock.SECOND - _GRACE_SECONDS
+        wanted = {key: expiry for key, expiry in {**held, **batch}.items() if expiry > oldest}
+        renewed = identities.with_revocations(token, wanted, self.operator_key, self.now())
+        await self._ask(_UPDATE, renewed.encode())
+        self._known = wanted
+        log.info("identities_revoked", revoked=len(batch), held=len(wanted))
+
+    async def _token(self) -> str:
+        """The account's token, as the broker holds it."""
+        answer = await jetstream.request(self.nc, _LOOKUP.format(account=self.account), b"")
+        token = answer.data.decode()
+        try:
+            claims = tokens.read(token)
+        except ValueError as error:
+            raise errors.BrokerError("the broker answered with no token of the account RUN") from error
+        if claims["iss"] != self.operator_key.public or claims["sub"] != self.account:
+            raise errors.BrokerError("the broker's token of the account RUN is not of our making")
+        return token
+
+    async def _ask(self, subject: str, payload: bytes) -> None:
+        reply = await jetstream.request(self.nc, subject, payload)
+        try:
+            answer = msgspec.json.decode(reply.data, type=_Answer)
+        except msgspec.DecodeError as error:
+            raise errors.BrokerUnavailableError(
+                "the broker's answer to a revocation is unreadable"
+            ) from error
+        if answer.error is not None or answer.data.get("code") != 200:
+            why = answer.error.description if answer.error else str(answer.data)
+            raise errors.BrokerError(f"the broker did not take a revocation: {why}")
+
+
+def _revocations(claims: tokens.Claims) -> dict[str, int]:
+    return {key: int(expiry) for key, expiry in (claims["nats"].get("revocations") or {}).items()}

@@ -1,0 +1,312 @@
+"""How is one execution's log read, and how is an event added to it?
+
+A `Log` is one program's hold on one execution: the fold of what it has read, and appends under the fence. Every append
+names the last message its writer has seen; the broker refuses it where anything came between. What the writer does
+then is fixed (DESIGN: the fence and its four outcomes):
+
+    publish(bytes, expected) ──acknowledged──────────────────────────► stored
+        │ refused, or no answer
+        ▼
+    read everything after `expected`
+        ├─ my bytes are there, valid, on my subject ─────────────────► stored   (an equal id is not mine)
+        ├─ nothing new ──► publish the identical bytes again
+        └─ others' events ──► fold, ask `propose` again ──► append what it wants now, or nothing
+
+While a publish is undetermined its writer proposes nothing else. No decision is taken here: `propose` decides.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.client import Client
+
+from keelstep import errors, points
+from keelstep.domain import execution, validity
+from keelstep.domain.state import State
+from keelstep.events import clock, envelope, signing, types
+from keelstep.events.frame import Stored
+from keelstep.log import subjects
+
+log = structlog.get_logger(__name__)
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+PUBLISH_TIMEOUT_SECONDS = 2.0
+_BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
+_WRONG_SEQUENCE = frozenset({10071, 10164})
+"""A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
+
+
+class Reader(Protocol):
+    """Where stored messages come from."""
+
+    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
+        """Every message of an execution after a stream sequence, in order; possibly not the very last ones."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """An event somebody wants to append."""
+
+    type: str
+    data: types.Data
+    id: str
+    actor: str
+    attempt: int
+    step: int
+    cost: envelope.Cost = envelope.FREE
+    subject: str | None = None
+    trace_id: str = ""
+    """Only for `exec.started`; every later event carries the run's own."""
+
+
+Propose = Callable[[State], Proposal | None]
+"""What to append in this state; None where it is no longer wanted. May raise to give up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who appends: the writer token, and the key it signs with (a runner has none)."""
+
+    writer: str
+    shard: int
+    signer: signing.Signer | None = None
+
+
+def vouch_with(keyring: signing.Keyring, tenant: str, xid: str, shard: int) -> validity.Vouch:
+    """The check of operator and gateway signatures over their subject and bytes."""
+
+    def vouch(writer: types.Writer, stored: Stored) -> bool:
+        subject = subjects.spine(shard, tenant, xid, stored.writer)
+        return keyring.vouches(stored.signature, writer, subject, stored.payload)
+
+    return vouch
+
+
+@dataclass(slots=True)
+class Log:
+    """One program's hold on one execution's log."""
+
+    nc: Client
+    reader: Reader
+    author: Author
+    keyring: signing.Keyring
+    tenant: str
+    xid: str
+    on_outcome: Callable[[State, Stored, execution.Outcome], None] | None = None
+    """Told of every message read, in order: for metrics and reports."""
+    state: State = field(init=False)
+    """The fold, with this program's own appends. Their stored time is provisional until `confirm`."""
+    _read: State = field(init=False)
+    """The fold of what was read back from the broker, nothing else."""
+    _vouch: validity.Vouch = field(init=False)
+    _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.state = self._read = execution.begin(self.xid, self.tenant)
+        self._vouch = vouch_with(self.keyring, self.tenant, self.xid, self.author.shard)
+
+    @property
+    def read_position(self) -> int:
+        """The last message read back; this program's own appends may lie after it."""
+        return self._read.position
+
+    async def refresh(self) -> State:
+        """Read what is new and fold it."""
+        async with self._lock:
+            await self._catch_up()
+            return self.state
+
+    async def confirm(self) -> State:
+        """Read until the broker has told us all we appended: then every stored time is the broker's own."""
+        async with self._lock:
+            goal = self.state.position
+            for pause in _pauses():
+                await self._catch_up()
+                if self._read.position >= goal:
+                    break
+                await asyncio.sleep(pause)
+            return self.state
+
+    async def append(self, propose: Propose) -> envelope.Event | None:
+        """Append what `propose` wants, deciding again whenever others' events came between.
+
+        Returns the stored event, or None where `propose` wanted nothing any more.
+
+        Raises:
+            errors.UndecidableError: the log holds an event this program does not know.
+            errors.BrokerClosedError: the connection is closed for good.
+            Exception: whatever `propose` raises.
+        """
+        async with self._lock:
+            while True:
+                if self.state.undecidable:
+                    raise errors.UndecidableError(self.xid, self.state.undecidable)
+                proposal = propose(self.state)
+                if proposal is None:
+                    return None
+                program = points.program(self.author.writer)
+                points.reached(f"{program}.before.{proposal.type}")
+                stored = await self._publish(self._build(proposal))
+                if stored is not None:
+                    points.reached(f"{program}.after.{proposal.type}")
+                    return stored
+
+    def _build(self, proposal: Proposal) -> bytes:
+        state = self.state
+        payload = envelope.encode(
+            envelope.Envelope(
+                v=envelope.VERSION,
+                id=proposal.id,
+                type=proposal.type,
+                tenant=self.tenant,
+                execution=self.xid,
+                root=self.xid,
+                parent=None,
+                trace_id=state.trace_id or proposal.trace_id,
+                seq=state.seq + 1,
+                step=proposal.step,
+                attempt=proposal.attempt,
+                actor=proposal.actor,
+                ts=clock.text(clock.now()),
+                prev=state.head,
+                cost=proposal.cost,
+                data=envelope.raw(proposal.data),
+                subject=proposal.subject,
+            )
+        )
+        if len(payload) > envelope.MAX_BYTES:
+            raise errors.EventTooLargeError(proposal.type, len(payload), envelope.MAX_BYTES)
+        return payload
+
+    async def _publish(self, payload: bytes) -> envelope.Event | None:
+        """Publish until stored, or until others' events are found instead (None). Outcomes 1 to 3 of the fence."""
+        subject = subjects.spine(self.author.shard, self.tenant, self.xid, self.author.writer)
+        expected = self.state.position
+        signature = self.author.signer.sign(subject, payload) if self.author.signer else ""
+        headers = {
+            EXPECTED: str(expected),
+            EXPECTED_SUBJECT: subjects.spine(self.author.shard, self.tenant, self.xid, "*"),
+        }
+        if signature:
+            headers[signing.HEADER] = signature
+        for pause in _pauses():
+            ack = await _request(self.nc, subject, payload, headers)
+            if ack.position:
+                return self._stored(payload, signature, ack.position)
+            found, news = await self._look_for(payload, expected, ack.last)
+            if found is not None:
+                return found
+            if news:
+                return None
+            log.info("append_repeated", execution=self.xid, expected=expected, why=ack.why)
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    def _stored(self, payload: bytes, signature: str, position: int) -> envelope.Event:
+        stored = Stored(
+            position=position,
+            writer=self.author.writer,
+            stored_at=clock.now(),
+            signature=signature,
+            payload=payload,
+        )
+        after, outcome = execution.advance(self.state, stored, self._vouch)
+        if not isinstance(outcome, envelope.Event):
+            raise errors.OwnEventVoidError(self.xid, getattr(outcome, "reason", "undecidable"))
+        self.state = after
+        return outcome
+
+    async def _look_for(self, payload: bytes, expected: int, last: int) -> tuple[envelope.Event | None, bool]:
+        """My event, where these bytes are stored and valid; and whether anything new was read at all."""
+        for pause in _pauses():
+            with contextlib.suppress(errors.BrokerUnavailableError):
+                for stored, outcome in await self._catch_up():
+                    mine = stored.writer == self.author.writer and stored.payload == payload
+                    if mine and isinstance(outcome, envelope.Event):
+                        return outcome, True
+                if self.state.position >= last:
+                    return None, self.state.position > expected
+            # no answer, or a follower's that has not yet seen what the refusal names
+            await asyncio.sleep(pause)
+        raise AssertionError("pauses never end")
+
+    async def _catch_up(self) -> list[tuple[Stored, execution.Outcome]]:
+        """Fold everything after what was last read back. Own provisional appends are read again, as stored."""
+        outcomes: list[tuple[Stored, execution.Outcome]] = []
+        state = self._read
+        for stored in await self.reader.read(self.tenant, self.xid, state.position):
+            state, outcome = execution.advance(state, stored, self._vouch)
+            outcomes.append((stored, outcome))
+            if self.on_outcome is not None:
+                self.on_outcome(state, stored, outcome)
+        self._read = state
+        if state.position >= self.state.position:
+            self.state = state
+        return outcomes
+
+
+class _Ack(msgspec.Struct, frozen=True):
+    """What became of a publish: a position, a refusal that names the last sequence, or nobody knows."""
+
+    position: int = 0
+    last: int = 0
+    why: str = ""
+
+
+class _AckError(msgspec.Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _PubAck(msgspec.Struct, frozen=True):
+    seq: int = 0
+    error: _AckError | None = None
+
+
+_ACKS = msgspec.json.Decoder(_PubAck)
+
+
+async def _request(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> _Ack:
+    if nc.is_closed:
+        raise errors.BrokerClosedError
+    try:
+        reply = await nc.request(subject, payload, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
+    except (nats.errors.TimeoutError, nats.errors.NoRespondersError) as error:
+        return _Ack(why=type(error).__name__)
+    except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
+        raise errors.BrokerClosedError from error
+    except nats.errors.Error as error:
+        return _Ack(why=str(error))
+    try:
+        ack = _ACKS.decode(reply.data)
+    except msgspec.DecodeError:
+        return _Ack(why="unreadable acknowledgement")
+    if ack.error is None:
+        return _Ack(position=ack.seq)
+    if ack.error.err_code in _WRONG_SEQUENCE:
+        return _Ack(last=_named_sequence(ack.error.description), why=ack.error.description)
+    if ack.error.err_code == 10054:
+        raise errors.EventTooLargeError("event", len(payload), envelope.MAX_BYTES)
+    return _Ack(why=ack.error.description)
+
+
+def _named_sequence(description: str) -> int:
+    """The last sequence a refusal names: `wrong last sequence: 17`; 0 where it names none."""
+    with contextlib.suppress(ValueError):
+        return int(description.rpartition(":")[2])
+    return 0
+
+
+def _pauses() -> Iterator[float]:
+    """Waits between tries in seconds, growing to two, without end."""
+    return itertools.chain(_BACKOFF_SECONDS, itertools.repeat(_BACKOFF_SECONDS[-1]))

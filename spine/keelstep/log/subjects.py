@@ -1,0 +1,69 @@
+"""Which subject does a message go to? Every subject we use is spelled here and nowhere else.
+
+spine.<shard>.<tenant>.<xid>.<writer>          events; writer is op, gw or a<attempt>
+obj.<tenant>.<xid>.<sha256>                    payloads, write-once
+obj.<tenant>.rev.<sha256>                      revisions of strategies and contracts
+names.<tenant>.<name>                          which log a name belongs to
+control.<scope>.<tenant>.<name>                what is stopped, last value
+call.<shard>.<tenant>.<xid>.a<attempt>.<verb>  a runner asks a gateway
+"""
+
+REVISIONS = "rev"
+"""Stands where an xid would: revisions belong to the tenant."""
+CALL_VERBS = ("model", "tool", "log", "object")
+"""What a runner may ask a gateway."""
+
+
+def spine(shard: int, tenant: str, xid: str, writer: str) -> str:
+    """One writer's subject of one execution; writer `*` is every writer."""
+    return f"spine.{shard}.{tenant}.{xid}.{writer}"
+
+
+def attempt(number: int) -> str:
+    """A runner's writer token."""
+    return f"a{number}"
+
+
+def obj(tenant: str, xid: str, digest: str) -> str:
+    """A payload of an execution, by digest."""
+    return f"obj.{tenant}.{xid}.{digest}"
+
+
+def revision(tenant: str, digest: str) -> str:
+    """A revision of a strategy or contract, by digest."""
+    return f"obj.{tenant}.{REVISIONS}.{digest}"
+
+
+def name(tenant: str, execution: str) -> str:
+    """The record of which log an Execution's name belongs to."""
+    return f"names.{tenant}.{execution}"
+
+
+def control(scope: str, tenant: str, target: str = "") -> str:
+    """What is stopped at one scope: tenant, strategy, tool or execution. A tenant has no target of its own."""
+    return f"control.{scope}.{tenant}.{target}" if target else f"control.{scope}.{tenant}"
+
+
+def call(shard: int, tenant: str, xid: str, number: int, verb: str) -> str:
+    """An attempt's request to the gateways."""
+    return f"call.{shard}.{tenant}.{xid}.{attempt(number)}.{verb}"
+
+
+def call_of_all(shard: int, verb: str) -> str:
+    """Every attempt's requests of one verb: what gateways listen to."""
+    return f"call.{shard}.*.*.*.{verb}"
+
+
+def inbox(xid: str, number: int) -> str:
+    """The prefix of an attempt's private inbox."""
+    return f"_INBOX.{xid}.{attempt(number)}"
+
+
+def stream(shard: int) -> str:
+    """The stream of a shard's executions."""
+    return f"SPINE-{shard}"
+
+
+OBJECTS_STREAM = "OBJ"
+CONTROL_STREAM = "CONTROL"
+NAMES_STREAM = "NAMES"

@@ -1,0 +1,157 @@
+"""How do the tables follow the log?
+
+    stream ─► feed ─► fold ─► rows ─► one transaction with the position ─► acknowledge
+              └── a batch ahead ──┘
+
+One projector per shard writes, the others stand by. Whatever goes wrong on the way, the session ends, everything in
+memory is forgotten, and the next one begins at the position in Postgres. Nothing here decides what an event means.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from nats.aio.client import Client
+
+from keelstep import errors, points
+from keelstep.domain import execution
+from keelstep.events import signing
+from keelstep.events.envelope import Undecidable
+from keelstep.store import feed, fold, incarnation, ledger, postgres, prepare
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 0.5
+_NAME = "keelstep-projector"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """What one transaction brought."""
+
+    progress: ledger.Progress
+    messages: int
+    pending: int
+    """How many messages waited behind them."""
+
+
+OnAdvance = Callable[[Advance], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Projector:
+    """Follows one shard. `run` until cancelled."""
+
+    nc: Client
+    dsn: str
+    keyring: signing.Keyring
+    shard: int = 0
+    batch: int = feed.BATCH
+    held_events: int = fold.HELD_EVENTS
+    on_advance: OnAdvance | None = None
+    _feed: feed.Feed = field(init=False)
+    _preparer: prepare.Preparer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._feed = feed.Feed(self.nc, self.shard, self.batch)
+        self._preparer = prepare.Preparer(feed=self._feed, keyring=self.keyring, held_events=self.held_events)
+
+    async def run(self, *, until_caught_up: bool = False) -> None:
+        """Follow the shard; with `until_caught_up` return once no message waits.
+
+        Raises:
+            errors.Stalled: a person must act: the stream regressed, or Postgres refuses us.
+            errors.BrokerClosedError: the connection to the broker is closed for good.
+        """
+        while True:
+            try:
+                async with (
+                    postgres.connected(self.dsn, _NAME) as connection,
+                    postgres.connected(self.dsn, f"{_NAME}-history") as history,
+                ):
+                    await self._hold(connection)
+                    await self._sessions(connection, history, until_caught_up=until_caught_up)
+                    return
+            except errors.Waiting as error:
+                log.warning("projection_interrupted", reason=error.reason, message=error.message)
+                await asyncio.sleep(error.delay_seconds)
+            finally:
+                await self._feed.close()
+
+    async def _hold(self, connection: postgres.Connection) -> None:
+        if await ledger.hold(connection, self.shard, wait=False):
+            return
+        log.info("projector_stood_by", shard=self.shard)
+        await ledger.hold(connection, self.shard)
+
+    async def _sessions(
+        self, connection: postgres.Connection, history: postgres.Connection, *, until_caught_up: bool
+    ) -> None:
+        while True:
+            try:
+                await self._session(connection, history, until_caught_up=until_caught_up)
+                return
+            except errors.BrokerClosedError:
+                raise
+            except (errors.BrokerError, ledger.Overtaken) as error:
+                log.warning("projection_restarted", reason=error.reason, message=error.message)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _session(
+        self, connection: postgres.Connection, history: postgres.Connection, *, until_caught_up: bool
+    ) -> None:
+        progress = await self._begin(connection)
+        await self._feed.open(progress.position)
+        log.info("projection_began", shard=self.shard, position=progress.position)
+        if until_caught_up and self._feed.is_empty:
+            return
+        async with self._preparer.batches(history, progress) as batches:
+            async for prepared in batches:
+                await self._write(connection, progress, prepared)
+                progress = prepared.after
+                if until_caught_up and prepared.judged[-1].arrival.pending == 0:
+                    return
+
+    async def _begin(self, connection: postgres.Connection) -> ledger.Progress:
+        progress = await ledger.progress(connection, self.shard)
+        if progress is None:
+            progress = await incarnation.fresh(self.nc, self.shard)
+            await ledger.begin(connection, progress)
+        await incarnation.check(self.nc, progress)
+        return progress
+
+    async def _write(
+        self, connection: postgres.Connection, before: ledger.Progress, prepared: prepare.Prepared
+    ) -> None:
+        points.reached("projector.before.commit")
+        await ledger.commit(connection, before, prepared.after, prepared.batch)
+        points.reached("projector.after.commit")
+        self._preparer.committed = prepared.after.position
+        _report(prepared.judged)
+        last = prepared.judged[-1].arrival
+        await self._feed.acknowledge(last)
+        if self.on_advance is not None:
+            self.on_advance(
+                Advance(progress=prepared.after, messages=len(prepared.judged), pending=last.pending)
+            )
+
+
+def _report(judged: Sequence[fold.Judged]) -> None:
+    """Say what was no event: each execution and reason once a batch."""
+    voids: Counter[tuple[str, str, str, str]] = Counter()
+    for each in judged:
+        arrival, outcome = each.arrival, each.outcome
+        if isinstance(outcome, Undecidable):
+            log.error(
+                "event_undecidable",
+                tenant=arrival.tenant,
+                execution=arrival.xid,
+                position=arrival.stored.position,
+                what=each.after.undecidable,
+            )
+        elif isinstance(outcome, execution.Void) and not each.after.undecidable:
+            voids[arrival.tenant, arrival.xid, arrival.stored.writer, outcome.reason] += 1
+    for (tenant, xid, writer, reason), times in voids.items():
+        log.warning("message_void", tenant=tenant, execution=xid, writer=writer, reason=reason, times=times)

@@ -1,0 +1,101 @@
+"""How are the views made again from the log?
+
+All of a shard's tables are emptied (the traces, the executions, and the stored bytes too) and projected anew from the
+stream's first message. Meanwhile readers see tables that are being filled. A running projector notices that it was
+overtaken and does the work itself; where none runs, it is done here.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from nats.aio.client import Client
+
+from keelstep.events import signing
+from keelstep.log import tail
+from keelstep.store import feed, incarnation, ledger, migrate, postgres, projector
+
+log = structlog.get_logger(__name__)
+
+_WATCH_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """How far a rebuild is."""
+
+    position: int
+    goal: int
+    """The stream's last sequence when it began."""
+
+
+OnReport = Callable[[Report], None]
+
+
+async def rebuild(
+    nc: Client,
+    dsn: str,
+    keyring: signing.Keyring,
+    shard: int = 0,
+    *,
+    accept_new_stream: bool = False,
+    batch: int = feed.BATCH,
+    on_report: OnReport | None = None,
+) -> Report:
+    """Drop a shard's views and build them again; returns once they are as far as the log was at the beginning.
+
+    Raises:
+        errors.Stalled: the stream is not the one the tables were made of, and `accept_new_stream` is not set: the
+            tables may be the only copy of what it held (`StreamRegressed`).
+        errors.BrokerError: the broker did not answer.
+        errors.Waiting: Postgres is not available.
+    """
+    connection = await postgres.connect(dsn, "keelstep-rebuild")
+    try:
+        await migrate.migrate(connection)
+        before = await ledger.progress(connection, shard)
+        if before is not None and not accept_new_stream:
+            await incarnation.check(nc, before)
+        fresh = await incarnation.fresh(nc, shard)
+        goal = (await tail.place(nc, fresh.stream)).last
+        await ledger.empty(connection, shard, fresh)
+        log.info("views_dropped", shard=shard, was_at=before.position if before is not None else 0, goal=goal)
+        own = projector.Projector(nc=nc, dsn=dsn, keyring=keyring, shard=shard, batch=batch)
+        # where another projector holds the shard, ours stands by and the watch ends first
+        work = asyncio.create_task(own.run(until_caught_up=True))
+        watch = asyncio.create_task(_watch(connection, shard, goal, on_report))
+        try:
+            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                work.result()
+                return await _report(connection, shard, goal, on_report)
+            return watch.result()
+        finally:
+            for task in (work, watch):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+    finally:
+        await connection.close(timeout=2)
+
+
+async def _watch(
+    connection: postgres.Connection, shard: int, goal: int, on_report: OnReport | None
+) -> Report:
+    while True:
+        found = await _report(connection, shard, goal, on_report)
+        if found.position >= goal:
+            return found
+        await asyncio.sleep(_WATCH_SECONDS)
+
+
+async def _report(
+    connection: postgres.Connection, shard: int, goal: int, on_report: OnReport | None
+) -> Report:
+    progress = await ledger.progress(connection, shard)
+    found = Report(position=progress.position if progress is not None else 0, goal=goal)
+    if on_report is not None:
+        on_report(found)
+    return found

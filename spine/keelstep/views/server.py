@@ -1,0 +1,226 @@
+"""Who may ask what, and how is it answered? The HTTP side of the views API.
+
+    kubectl ──► kube-apiserver: who is it? RBAC ──proxy, its own client certificate──► here ──► the spine
+
+The kube-apiserver has authenticated the person and asked RBAC before it forwards; what it says about them is believed
+because the connection carries a certificate of its request-header authority, and for no other reason. Nothing is decided
+or written here.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from keelstep import errors
+from keelstep.events import clock
+from keelstep.views import discovery, paging, presentation, refusals, resources, tables
+from keelstep.views.source import Found, Name, Source
+
+log = structlog.get_logger(__name__)
+
+MOST_BYTES = 8 * 1024 * 1024
+"""The payload bytes of one page of an ExecutionLog."""
+_ROOT = f"/apis/{resources.API_VERSION}"
+_UNPROTECTED = ("/readyz", "/livez", "/healthz")
+_PLURALS = {kind.plural: kind for kind in resources.KINDS}
+
+
+def tls(certificate: str, key: str, authority: str) -> ssl.SSLContext:
+    """Our certificate, and whose client certificates are believed; who shows none is refused request by request.
+
+    A probe has none and must be answered; any other certificate ends the handshake.
+    """
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+    context.load_cert_chain(certificate, key)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+def build(source: Source, allowed_names: frozenset[str]) -> web.Application:
+    """The application; no common name in `allowed_names` means that any certificate of the authority will do."""
+    api = _Api(source)
+    app = web.Application(middlewares=[_guard(allowed_names)])
+    documents: Mapping[str, Callable[[], Any]] = {
+        "/apis": discovery.groups,
+        f"/apis/{resources.GROUP}": discovery.group,
+        _ROOT: discovery.resource_list,
+        "/openapi/v2": discovery.openapi_v2,
+        "/openapi/v3": discovery.openapi_v3_index,
+        f"/openapi/v3{_ROOT}": discovery.openapi_v3,
+    }
+    for path, document in documents.items():
+        app.router.add_get(path, _serve(document()))
+    for path in _UNPROTECTED:
+        app.router.add_get(path, _probe)
+    app.router.add_get(f"{_ROOT}/{{plural}}", api.list)
+    app.router.add_get(f"{_ROOT}/namespaces/{{namespace}}/{{plural}}", api.list)
+    app.router.add_get(f"{_ROOT}/namespaces/{{namespace}}/{{plural}}/{{name}}", api.get)
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Api:
+    source: Source
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        """One execution."""
+        kind = _kind(request)
+        name = request.match_info["name"]
+        found = await self.source.read(Name(request.match_info["namespace"], name))
+        if found is None:
+            raise refusals.not_found(kind.plural, name, resources.GROUP)
+        item = await self._item(kind, found, request.query)
+        answer = tables.of_one(item) if _wants_table(request) else item.wire()
+        headers = {}
+        left = (
+            0
+            if isinstance(item, resources.ExecutionVerification) or not item.paging
+            else item.paging.remaining
+        )
+        if left:
+            headers["Warning"] = f'299 - "{left} more were left out; the answer as JSON says how to continue"'
+        return _json(answer, headers=headers)
+
+    async def _item(self, kind: resources.Kind, found: Found, query: Mapping[str, str]) -> tables.Item:
+        name, history = found.name.name, found.history
+        xid = history.state.xid
+        if kind is resources.ExecutionVerification:
+            return presentation.verified(name, history)
+        after, limit = paging.token(query, xid).after, paging.limit(query, paging.MOST)
+        if kind is resources.ExecutionTrace:
+            # a valid event's seq is its place
+            page = history.entries[after : after + limit]
+            last = page[-1].line.seq if page else after
+            there = resources.Paging(
+                next=paging.Token(of=xid, after=last).text(),
+                remaining=max(0, len(history.entries) - after - len(page)),
+            )
+            return presentation.trace(name, history, page, there, clock.now())
+        stored = await self.source.messages(found, after)
+        messages, size = 0, 0
+        for each in stored[:limit]:
+            size += len(each.payload)
+            if size > MOST_BYTES and messages:
+                break
+            messages += 1
+        last = stored[messages - 1].position if messages else after
+        there = resources.Paging(
+            next=paging.Token(of=xid, after=last).text(), remaining=len(stored) - messages
+        )
+        return presentation.log(name, history, stored[:messages], there)
+
+    async def list(self, request: web.Request) -> web.StreamResponse:
+        """A tenant's executions, each on one line; or everybody's."""
+        kind = _kind(request)
+        if request.query.get("watch", "") in ("1", "true"):
+            raise refusals.not_allowed("watch")
+        tenant = request.match_info.get("namespace")
+        of = f"{kind.plural}/{tenant or ''}"
+        begin, limit = paging.token(request.query, of), paging.limit(request.query, paging.MOST_EXECUTIONS)
+        names = [name for name in await self.source.names(tenant) if str(name) > begin.name]
+        page = names[:limit]
+        items = [_listed(kind, found) for name in page if (found := await self.source.read(name)) is not None]
+        metadata: dict[str, Any] = {}
+        if len(names) > len(page):
+            metadata["continue"] = paging.Token(of=of, name=str(page[-1])).text()
+            metadata["remainingItemCount"] = len(names) - len(page)
+        if _wants_table(request):
+            return _json({**tables.of_list(items, kind), "metadata": metadata})
+        return _json(
+            {
+                "kind": f"{kind.__name__}List",
+                "apiVersion": resources.API_VERSION,
+                "metadata": metadata,
+                "items": [item.wire() for item in items],
+            }
+        )
+
+
+def _listed(kind: resources.Kind, found: Found) -> tables.Item:
+    name, history = found.name.name, found.history
+    if kind is resources.ExecutionVerification:
+        return presentation.verified(name, history)
+    about, summary = presentation.metadata(name, history), presentation.summary(history)
+    if kind is resources.ExecutionTrace:
+        return resources.ExecutionTrace(metadata=about, summary=summary)
+    return resources.ExecutionLog(metadata=about, summary=summary)
+
+
+def _kind(request: web.Request) -> resources.Kind:
+    kind = _PLURALS.get(request.match_info["plural"])
+    if kind is None:
+        raise refusals.no_such_path(request.path)
+    return kind
+
+
+def _wants_table(request: web.Request) -> bool:
+    """True where the first form that we know is a table."""
+    for form in request.headers.get("Accept", "").split(","):
+        parameters = {part.strip() for part in form.split(";")}
+        if "as=Table" in parameters:
+            if "v=v1" in parameters:
+                return True
+        elif parameters & {"application/json", "*/*", "application/*"}:
+            return False
+    return False
+
+
+def _serve(document: Any) -> Handler:
+    body = orjson.dumps(document)
+
+    async def serve(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type="application/json")
+
+    return serve
+
+
+async def _probe(_: web.Request) -> web.StreamResponse:
+    """Serving is all that readiness means: without the broker the answer is a reason, which is better than none."""
+    return web.Response(text="ok")
+
+
+def _json(
+    answer: Mapping[str, Any], *, code: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    body = orjson.dumps(answer)
+    return web.Response(body=body, status=code, content_type="application/json", headers=headers)
+
+
+def _guard(allowed_names: frozenset[str]) -> Middleware:
+    """Every request passes here: who asks, and what became of it."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            if request.path not in _UNPROTECTED and not _is_the_apiserver(request, allowed_names):
+                raise refusals.not_the_apiserver()
+            return await handler(request)
+        except refusals.Refusal as refusal:
+            found = refusal
+        except errors.BrokerError as error:
+            found = refusals.unavailable(error.message)
+        except web.HTTPNotFound:
+            found = refusals.no_such_path(request.path)
+        except web.HTTPMethodNotAllowed:
+            found = refusals.not_allowed(request.method)
+        user = request.headers.get("X-Remote-User", "")
+        log.info("request_refused", path=request.path, user=user, code=found.code, why=found.message)
+        return _json(found.status(resources.GROUP), code=found.code)
+
+    return guard
+
+
+def _is_the_apiserver(request: web.Request, allowed_names: frozenset[str]) -> bool:
+    """The TLS layer has verified the certificate against the request-header authority, or there is none."""
+    certificate = request.transport.get_extra_info("peercert") if request.transport else None
+    if not certificate:
+        return False
+    names = {value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"}
+    return not allowed_names or bool(names & allowed_names)

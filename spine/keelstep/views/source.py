@@ -1,0 +1,122 @@
+"""Where do the views come from? The spine itself: the names, and each execution's messages.
+
+What was folded once is kept, the most recently asked first, and only later messages are read again: a log only grows.
+Nothing is read from Kubernetes or a database, so a view is never behind anything but a follower of the stream.
+"""
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from nats.aio.client import Client
+
+from keelstep.events import signing
+from keelstep.events.frame import Stored
+from keelstep.log import jetstream, names, reader, spine, subjects
+from keelstep.views import history
+from keelstep.views.history import History
+
+MOST_KEPT_EVENTS = 50_000
+"""Events of all kept histories together, about 1 KB each."""
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_NAMESPACE = re.compile(rf"^{_LABEL}$")
+_NAME = re.compile(rf"^{_LABEL}(\.{_LABEL})*$")
+_MOST_CHARACTERS = 253
+_AT_ONCE = 250
+"""Messages folded before others get their turn."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Name:
+    """An Execution's name."""
+
+    tenant: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.name}"
+
+
+class _Subjects(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _Names(msgspec.Struct, frozen=True):
+    state: _Subjects
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """An execution as it is now."""
+
+    name: Name
+    shard: int
+    history: History
+
+
+@dataclass(slots=True)
+class Source:
+    """Reads executions; every method may raise `errors.BrokerError` where the broker cannot be asked."""
+
+    client: Callable[[], Client]
+    """The connection, if there is one just now."""
+    keyring: signing.Keyring
+    _kept: OrderedDict[str, History] = field(default_factory=OrderedDict)
+
+    async def read(self, name: Name) -> Found | None:
+        """The execution as it is now; None where the name was never recorded."""
+        is_name = _NAMESPACE.match(name.tenant) and _NAME.match(name.name)
+        if not is_name or len(name.name) > _MOST_CHARACTERS:
+            return None
+        entry = await names.Names(self.client()).lookup(name.tenant, name.name)
+        if entry is None:
+            return None
+        shard = entry.record.shard
+        found = await self._history(name.tenant, entry.record.xid, shard)
+        return Found(name=name, shard=shard, history=found)
+
+    async def messages(self, found: Found, after: int) -> Sequence[Stored]:
+        """The messages after a position, as far as the history goes."""
+        state = found.history.state
+        stored = await reader.StreamReader(self.client(), found.shard).read(state.tenant, state.xid, after)
+        return [each for each in stored if each.position <= state.position]
+
+    async def names(self, tenant: str | None) -> list[Name]:
+        """Every name that was ever recorded, of one tenant or of all, in order."""
+        if tenant is not None and not _NAMESPACE.match(tenant):
+            return []
+        found: list[Name] = []
+        while True:
+            query = {"subjects_filter": subjects.name(tenant or "*", ">"), "offset": len(found)}
+            page = await jetstream.call(
+                self.client(), f"STREAM.INFO.{subjects.NAMES_STREAM}", query, type=_Names
+            )
+            batch = page.state.subjects or {}
+            found += [Name(*subject.split(".", 2)[1:]) for subject in batch]
+            if not batch or len(found) >= page.total:
+                return sorted(found)
+
+    async def _history(self, tenant: str, xid: str, shard: int) -> History:
+        """What is kept, extended by what was stored since."""
+        found = self._kept.get(xid) or history.begin(tenant, xid)
+        news = await reader.StreamReader(self.client(), shard).read(tenant, xid, found.state.position)
+        vouch = spine.vouch_with(self.keyring, tenant, xid, shard)
+        for start in range(0, len(news), _AT_ONCE):
+            found = history.extend(found, news[start : start + _AT_ONCE], vouch)
+            await asyncio.sleep(0)  # a long log must not hold up everybody else
+        self._keep(xid, found)
+        return found
+
+    def _keep(self, xid: str, found: History) -> None:
+        before = self._kept.get(xid)
+        if before is None or before.state.position < found.state.position:
+            self._kept[xid] = found
+        self._kept.move_to_end(xid)
+        total = sum(each.messages for each in self._kept.values())
+        while total > MOST_KEPT_EVENTS and len(self._kept) > 1:
+            _, dropped = self._kept.popitem(last=False)
+            total -= dropped.messages

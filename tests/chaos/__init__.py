@@ -1,0 +1,1 @@
+"""Crash tests: whole executions with a program killed at a named point."""

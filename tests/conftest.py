@@ -1,0 +1,39 @@
+"""What every test may use: a real broker of the whole run, one of its own to hurt, a tenant of its own.
+
+Nothing starts before a test asks for it.
+"""
+
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from keelstep.testing.broker import RunningBroker
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningBroker]:
+    """The run's nats-server: two accounts, four streams. Tests share it, each in its own tenant."""
+    async with RunningBroker(tmp_path_factory.mktemp("broker")) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def own_broker(tmp_path: Path) -> AsyncIterator[RunningBroker]:
+    """A nats-server of this test's own, to kill, restart or freeze."""
+    async with RunningBroker(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that no other test uses."""
+    return f"t-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def xid() -> str:
+    """An execution that no other test uses."""
+    return secrets.token_hex(16)

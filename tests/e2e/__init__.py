@@ -1,0 +1,1 @@
+"""Whole executions on a real API server, scheduler and node."""

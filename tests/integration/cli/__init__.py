@@ -1,0 +1,1 @@
+"""The command `keelstep` as a person runs it: a process of its own, a real API server, real logs."""

@@ -1,0 +1,21 @@
+"""The stage, set once for this folder; the operator runs from one test to the next, as it does in life."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.operator import stage as stages
+from tests.integration.operator.stage import Stage
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+    """Everything that runs."""
+    running = await stages.start(tmp_path_factory.mktemp("operator"))
+    try:
+        yield running
+    finally:
+        await running.operator.stop()
+        await running.broker.__aexit__(None, None, None)
+        running.governed.close()

@@ -1,0 +1,179 @@
+"""How is a run held, ended, given up, and tidied away?"""
+
+from keelstep.events import envelope
+from tests.integration.kinds import api
+from tests.integration.operator import manifests
+from tests.integration.operator.actors import Cast
+from tests.integration.operator.stage import Stage, condition, status
+
+
+async def test_a_finished_run_succeeds_and_its_identity_ends(stage: Stage) -> None:
+    """Succeeded with the runner's reason, cost and times; Secret deleted, identity revoked, Pod kept for its log."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    client = await cast.connect(1)
+    await cast.model(envelope.Cost(tokens_in=10, tokens_out=5, micro_usd=1_500))
+    await cast.finish("OutputAccepted")
+
+    done = await stage.until_phase(run, "Succeeded", "OutputAccepted")
+
+    assert condition(done, "Succeeded")["status"] == "True"
+    assert status(done)["costUSD"] == "0.0015"
+    assert status(done)["tokens"] == 15
+    assert status(done)["finishedAt"]
+    stage_pod = manifests.core("Pod", tenant, "run-a1")
+    patch_pod(stage, stage_pod, phase="Succeeded")
+    await stage.until_gone(manifests.core("Secret", tenant, "run-a1-identity"))
+    await stage.eventually(lambda: client.is_closed, "the identity is revoked")
+    assert stage.get(stage_pod) is not None
+
+
+async def test_cancel_ends_a_run_in_good_order(stage: Stage) -> None:
+    """exec.cancelled, then exec.finished{cancelled}; the Pod goes, and Succeeded is false."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+
+    stage.patch(run, {"spec": {"cancel": True}})
+
+    done = await stage.until_phase(run, "Cancelled")
+    assert condition(done, "Succeeded")["status"] == "False"
+    state = await cast.state()
+    assert state.finished is not None
+    assert state.finished.outcome == "cancelled"
+    await stage.until_gone(manifests.core("Pod", tenant, "run-a1"))
+
+
+async def test_a_cancelled_run_unwinds_until_its_calls_are_settled(stage: Stage) -> None:
+    """Unwinding while a claim is open; nothing begins, the gateway still records its outcome."""
+    run = manifests.execution(stage.tenant())
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    plan = await cast.plan(("orders.get", {"order_id": "1"}))
+    claim = await cast.claim("orders.get", plan)
+    stage.patch(run, {"spec": {"cancel": True}})
+
+    await stage.until_phase(run, "Unwinding")
+    await cast.result("orders.get", plan, claim)
+
+    await stage.until_phase(run, "Cancelled")
+
+
+async def test_suspend_holds_a_run_and_resume_goes_on_with_a_new_attempt(stage: Stage) -> None:
+    """Both are events; while suspended there is no Pod and no attempt."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    stage.patch(run, {"spec": {"suspend": True}})
+    await stage.until_phase(run, "Suspended")
+    await stage.until_gone(manifests.core("Pod", tenant, "run-a1"))
+
+    stage.patch(run, {"spec": {"suspend": False}})
+
+    await stage.until_phase(run, "Running")
+    assert (await cast.state()).attempt == 2
+    await stage.until(manifests.core("Pod", tenant, "run-a2"), bool)
+
+
+async def test_a_run_whose_time_is_up_fails_even_while_it_waits_for_a_person(stage: Stage) -> None:
+    """DeadlineExceeded; the question is withdrawn."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant, deadlineSeconds=3)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    seq = await cast.ask_for_refund()
+    await stage.until_phase(run, "WaitingForApproval")
+
+    await stage.until(run, lambda found: status(found).get("phase") == "Failed", "it ends at its deadline")
+
+    state = await cast.state()
+    assert state.finished is not None
+    assert state.finished.reason == "DeadlineExceeded"
+    gate = await stage.until(
+        manifests.gate(tenant, f"run-g{seq}"), lambda found: status(found).get("phase") != "Pending"
+    )
+    assert status(gate)["phase"] in ("Withdrawn", "Expired")
+
+
+async def test_an_execution_kill_is_final(stage: Stage) -> None:
+    """spec.killSwitch: exec.killed, identity revoked, Pod and Secret gone; taking it back changes nothing."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    client = await cast.connect(1)
+
+    stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "wrong customer"}}})
+
+    killed = await stage.until_phase(run, "Killed", "ExecutionKilled")
+    assert status(killed)["killSwitch"]["reason"] == "wrong customer"
+    assert client.is_closed
+    await stage.until_gone(manifests.core("Pod", tenant, "run-a1"))
+    await stage.until_gone(manifests.core("Secret", tenant, "run-a1-identity"))
+    stage.patch(run, {"spec": {"killSwitch": {"engaged": False}}})
+    await stage.until(
+        run,
+        lambda found: status(found)["observedGeneration"] == found["metadata"]["generation"],
+        "the change was seen",
+    )
+    assert (await cast.state()).attempt == 1
+
+
+async def test_attempts_that_do_nothing_are_given_up(stage: Stage) -> None:
+    """AttemptsExhausted after the limit of attempts in a row without an event, naming the last Pod's reason."""
+    tenant = stage.tenant()
+    await stage.operator.stop()
+    await stage.operator.start(KEELSTEP_ATTEMPT_LIMIT="2")
+    run = manifests.execution(tenant)
+    stage.create(run)
+    await Cast.of(stage, run)
+    for number in (1, 2):
+        pod = manifests.core("Pod", tenant, f"run-a{number}")
+        await stage.until(pod, bool, f"attempt {number} has its Pod")
+        patch_pod(stage, pod, phase="Failed", reason="Error", exit_code=7)
+
+    failed = await stage.until_phase(run, "Failed", "AttemptsExhausted")
+
+    assert "exit code 7" in status(failed)["outcome"]
+    await stage.operator.stop()
+    await stage.operator.start()
+
+
+async def test_time_after_the_end_deletes_the_resource_and_keeps_the_log(stage: Stage) -> None:
+    """ttlSecondsAfterFinished."""
+    run = manifests.execution(stage.tenant(), ttlSecondsAfterFinished=1)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    await cast.finish()
+
+    await stage.until_gone(run, "its time after the end is up")
+
+    assert (await cast.state()).finished is not None
+
+
+def patch_pod(
+    stage: Stage, pod: api.Object, *, phase: str, reason: str = "", exit_code: int = 0, waiting: str = ""
+) -> None:
+    """Say of a Pod what its node would say."""
+    image = "runner.example/keelstep:test"
+    state: api.Object = {"terminated": {"exitCode": exit_code, "reason": reason or "Completed"}}
+    if waiting:
+        state = {"waiting": {"reason": waiting, "message": "no such image"}}
+    container = {
+        "name": "runner",
+        "image": image,
+        "imageID": "",
+        "ready": False,
+        "restartCount": 0,
+        "state": state,
+    }
+    patch = {"status": {"phase": phase, "containerStatuses": [container]}}
+    answer = stage.admin.patch(pod, patch, subresource="status")
+    assert answer.is_ok, answer.message

@@ -1,0 +1,88 @@
+"""An expression compiles over its declared variables, and whatever goes wrong while it runs is one error."""
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from keelstep.domain import canonical, cel
+
+VARIABLES = ("output", "trace")
+VALUES: dict[str, Any] = {
+    "output": {"a": 1, "l": [1, 2], "s": "x", "least": -(2**63), "huge": 10**30},
+    "trace": {"tools": {"ticket.reply": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("output.a == 1", True),
+        ("output.a > 1", False),
+        ("trace.tools['ticket.reply'] == 1", True),
+        ("output.l.exists(x, x == 2)", True),
+        ("output.l.all(x, x > 1)", False),
+        ("has(output.s) && size(output.s) == 1", True),
+        ("'a' in output", True),
+    ],
+)
+def test_an_expression_holds_or_does_not(source: str, expected: bool) -> None:
+    """As in Kubernetes' own rules."""
+    assert cel.compile_expression(source, VARIABLES).holds(VALUES) is expected
+
+
+@pytest.mark.parametrize(
+    "source", ["", "(", "a b", "output.", "'", "1 +", "output[", "\x00", "(" * 5000, "[" * 5000]
+)
+def test_what_is_no_expression_is_refused(source: str) -> None:
+    """With a sentence, before anything runs."""
+    with pytest.raises(cel.CompileError, match=r".+"):
+        cel.compile_expression(source, VARIABLES)
+
+
+@pytest.mark.parametrize(
+    "source", ["other == 1", "output.l.exists(x, other == x)", "secrets.key == output.s"]
+)
+def test_another_variable_than_the_declared_ones_is_refused(source: str) -> None:
+    """Naming the variable, and what may be used."""
+    with pytest.raises(cel.CompileError, match="output, trace"):
+        cel.compile_expression(source, VARIABLES)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "output.missing == 1",
+        "output.l[9] == 1",
+        "1 / (output.a - 1) == 1",
+        "output.least - 1 == 0",
+        "output.s.matches('(')",
+        "nothing(output)",
+        "int(output.s) == 1",
+        "output.s + output.a == 1",
+    ],
+)
+def test_what_fails_on_these_values_is_an_evaluation_error(source: str) -> None:
+    """Callers treat it as no: fail closed."""
+    with pytest.raises(cel.EvaluationError, match=r".+"):
+        cel.compile_expression(source, VARIABLES).holds(VALUES)
+
+
+@pytest.mark.parametrize("source", ["output.a", "output.s", "output", "null"])
+def test_a_rule_that_yields_no_boolean_is_an_error(source: str) -> None:
+    """One is not true."""
+    with pytest.raises(cel.EvaluationError, match="not a boolean"):
+        cel.compile_expression(source, VARIABLES).holds(VALUES)
+
+
+@pytest.mark.parametrize(
+    "output",
+    [10**30, "\ud800", canonical.loads(b"[" * 128 + b"]" * 128), float("inf"), {"k": None}],
+    ids=repr,
+)
+def test_any_output_of_a_model_can_be_asked_about(output: Any) -> None:
+    """A criterion holds, does not, or is an evaluation error; nothing else comes out."""
+    with contextlib.suppress(cel.EvaluationError):
+        assert (
+            cel.compile_expression("output == 1", VARIABLES).holds({"output": output, "trace": {}}) is False
+        )

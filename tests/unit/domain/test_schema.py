@@ -1,0 +1,101 @@
+"""Which JSON Schemas are accepted, and what they say about a document."""
+
+from typing import Any
+
+import pytest
+
+from keelstep.domain import schema
+
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "an unknown type": ({"type": "objekt"}, "objekt"),
+    "a reference to another document": ({"$ref": "https://x.example/y"}, "only references within"),
+    "a nested reference to another document": (
+        {"properties": {"a": {"$ref": "other.json"}}},
+        "only references within",
+    ),
+    "a dynamic reference to another document": (
+        {"items": {"$dynamicRef": "x.json#a"}},
+        "only references within",
+    ),
+    "a reference to nothing": ({"$ref": "#/$defs/none"}, "does not exist"),
+    "another draft": ({"$schema": "http://json-schema.org/draft-07/schema#"}, r"\$schema"),
+    "a schema of its own that would have to be fetched": ({"$schema": "http://127.0.0.1:9/x"}, r"\$schema"),
+    "the same inside": ({"properties": {"a": {"$schema": "http://127.0.0.1:9/x"}}}, r"\$schema"),
+    "a pattern that does not compile": ({"properties": {"a": {"pattern": "("}}}, "regex"),
+    "a pattern that looks around": ({"properties": {"a": {"pattern": "(?=a)b"}}}, "regex"),
+    "a pattern that grows too large": ({"pattern": "a{1000}{1000}"}, "regex"),
+    "256 KiB and more": ({"description": "x" * schema.MAX_BYTES}, "at most"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_schema_is_refused_for(case: str) -> None:
+    """What is not valid 2020-12, reaches outside, or cannot be decided in linear time."""
+    document, why = REFUSED[case]
+    with pytest.raises(schema.SchemaError, match=why):
+        schema.compile_schema(document)
+
+
+@pytest.mark.parametrize("levels", [schema.MOST_LEVELS + 1, 400, 20_000])
+def test_a_schema_nested_too_deeply_is_refused(levels: int) -> None:
+    """Also where a library would give up with an error of its own."""
+    document: dict[str, Any] = {}
+    for _ in range(levels):
+        document = {"not": document}
+    with pytest.raises(schema.SchemaError, match="nested deeper"):
+        schema.compile_schema(document)
+
+
+def problems(document: Any, **keywords: Any) -> list[str]:
+    """What is wrong with a document."""
+    return schema.compile_schema(keywords).problems(document)
+
+
+def test_a_document_that_matches_has_no_problems() -> None:
+    """References within the schema and recursion are fine."""
+    tree = {
+        "type": "object",
+        "properties": {"child": {"$ref": "#"}, "n": {"$ref": "#/$defs/n"}},
+        "$defs": {"n": {"type": "integer"}},
+    }
+    assert schema.compile_schema(tree).problems({"child": {"child": {"n": 1}}}) == []
+    assert schema.compile_schema(tree).problems({"child": {"child": {"n": "1"}}}) != []
+
+
+def test_a_problem_names_its_place_and_does_not_repeat_the_value() -> None:
+    """What the model or a person said is no part of a message: it may be secret."""
+    found = problems({"a": {"b": "hunter2"}}, properties={"a": {"properties": {"b": {"type": "integer"}}}})
+    assert len(found) == 1
+    assert found[0].startswith("a.b: ")
+    assert "hunter2" not in found[0]
+
+
+def test_problems_are_told_up_to_a_number() -> None:
+    """A thousand mistakes are not a thousand sentences."""
+    assert len(problems([1] * 1000, items={"type": "string"})) == 5
+
+
+@pytest.mark.parametrize("amount", ["0", "10", "10.5", "0.000001", "123456789012.123456"])
+def test_money_is_a_decimal_string(amount: str) -> None:
+    """The format `money` accepts what `domain.money` means by it."""
+    assert problems(amount, format="money") == []
+
+
+@pytest.mark.parametrize("amount", ["", "-1", "1.", "1e3", "0.0000001", "1\n", "\u0661", "1,5", "NaN"])
+def test_what_is_no_money_is_a_problem(amount: str) -> None:
+    """Signs, exponents, line ends, other digits."""
+    assert problems(amount, format="money") != []
+
+
+@pytest.mark.parametrize("document", [10**400, {"a": [1] * 1000}, "a" * 5000 + "b", None, 1.5])
+def test_no_document_takes_long_or_raises(document: Any) -> None:
+    """Patterns are matched in linear time; numbers may have any size."""
+    compiled = schema.compile_schema({"type": "string", "pattern": "^(a+)+$"})
+    assert compiled.problems(document) != []
+
+
+def test_equal_schemas_are_compiled_once() -> None:
+    """The order of keys changes nothing."""
+    assert schema.compile_schema({"type": "object", "title": "x"}) is schema.compile_schema(
+        {"title": "x", "type": "object"}
+    )

@@ -1,0 +1,1 @@
+"""What the views make of a log, without any server."""
