@@ -6,6 +6,7 @@ worked on its asker hears a heartbeat every two seconds. What the answer is, is 
 
 import asyncio
 import re
+import traceback
 from dataclasses import dataclass, field
 from typing import assert_never
 
@@ -30,8 +31,6 @@ from keelstep_gateway.toolcalls import ToolCalls
 log = structlog.get_logger(__name__)
 
 READS_AT_ONCE = 64
-WAITING_PER_CALL = 16
-"""Requests that may wait for each call that may be made at once; more are sent to another gateway."""
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
 _READ_PAUSE_SECONDS = 0.05
 
@@ -56,15 +55,12 @@ class Calls:
     reader: StreamReader
     tools: ToolCalls
     models: ModelCalls
-    concurrency: int
+    most_waiting: int
+    """Wishes for calls that are worked on or wait; more are refused, for another gateway to take."""
     _subscriptions: list[Subscription] = field(default_factory=list)
     _requests: set["asyncio.Task[None]"] = field(default_factory=set)
-    _calls: asyncio.Semaphore = field(init=False)
     _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _waiting: int = 0
-
-    def __post_init__(self) -> None:
-        self._calls = asyncio.Semaphore(self.concurrency)
 
     async def start(self) -> None:
         """Take requests from now on."""
@@ -80,10 +76,12 @@ class Calls:
                 await subscription.drain()  # type: ignore[no-untyped-call]
             except nats.errors.Error as error:
                 log.warning("subscription_not_drained", why=str(error))
-        under_way = self._requests | self.executions.flights()
-        if under_way:
-            _, left = await asyncio.wait(under_way, timeout=within_seconds)
-            log.info("drained", finished=len(under_way) - len(left), left=len(left))
+        try:
+            async with asyncio.timeout(within_seconds):
+                while under_way := self._requests | self.executions.flights():
+                    await asyncio.wait(under_way)
+        except TimeoutError:
+            log.warning("not_drained", left=len(self._requests | self.executions.flights()))
 
     async def _received(self, message: Msg) -> None:
         task = asyncio.create_task(self._serve(message))
@@ -122,10 +120,10 @@ class Calls:
         except errors.KeelstepError as error:
             log.info("request_not_answered", verb=asker.verb, reason=error.reason, message=error.message)
             return _encoded(answers.unable(error))
-        except (
-            Exception
-        ):  # the outermost loop of a request: a fault of ours must not leave its asker without a word
-            log.exception("request_failed", verb=asker.verb)
+        except Exception as fault:  # noqa: BLE001 outermost: its asker must hear something
+            # the place, not the words: they may quote what was asked
+            stack = "".join(traceback.format_tb(fault.__traceback__))
+            log.error("request_failed", verb=asker.verb, kind=type(fault).__name__, stack=stack)
             return _encoded(answers.refuse("Fault", "the gateway met a fault of its own", is_transient=True))
 
     async def _bounded(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
@@ -135,12 +133,11 @@ class Calls:
                 async with self._reads:
                     return await self._read(asker, hold, request)
             case _:
-                if self._waiting >= self.concurrency * WAITING_PER_CALL:
+                if self._waiting >= self.most_waiting:
                     return answers.refuse("Busy", "this gateway has enough to do", is_transient=True)
                 self._waiting += 1
                 try:
-                    async with self._calls:
-                        return await self._call(asker, hold, request)
+                    return await self._call(asker, hold, request)
                 finally:
                     self._waiting -= 1
 

@@ -39,6 +39,8 @@ class Hold:
     tenant: str
     xid: str
     log: Log
+    turn: asyncio.Semaphore
+    """Bounds what all holds together have in flight."""
     flights: dict[Hashable, "asyncio.Task[None]"] = field(default_factory=dict)
     """Calls this process is making, by place or by model ordinal."""
     arguments: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
@@ -80,7 +82,7 @@ class Hold:
         """
         flight = self.flights.get(key)
         if flight is None:
-            flight = asyncio.create_task(_run(work))
+            flight = asyncio.create_task(self._fly(work))
             self.flights[key] = flight
             flight.add_done_callback(lambda done: self._land(key, done))
         await asyncio.shield(flight)
@@ -93,14 +95,15 @@ class Hold:
         await asyncio.wait({flight})
         return True
 
+    async def _fly(self, work: Callable[[], Awaitable[None]]) -> None:
+        async with self.turn:
+            await work()
+
     def _land(self, key: Hashable, done: "asyncio.Task[None]") -> None:
         self.flights.pop(key, None)
         if not done.cancelled() and (error := done.exception()) is not None:
-            log.warning("call_interrupted", execution=self.xid, call=str(key), error=repr(error)[:300])
-
-
-async def _run(work: Callable[[], Awaitable[None]]) -> None:
-    await work()
+            reason = error.reason if isinstance(error, errors.KeelstepError) else type(error).__name__
+            log.warning("call_interrupted", execution=self.xid, call=str(key), reason=reason)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -114,8 +117,15 @@ class Executions:
     keyring: signing.Keyring
     shard: int
     most: int
+    """Holds that are kept."""
+    concurrency: int
+    """Calls in flight at once; more wait their turn, before anything is claimed."""
     _holds: OrderedDict[tuple[str, str], Hold] = field(default_factory=OrderedDict)
     _revisions: OrderedDict[str, Any] = field(default_factory=OrderedDict)
+    _turn: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._turn = asyncio.Semaphore(self.concurrency)
 
     def hold(self, tenant: str, xid: str) -> Hold:
         """The hold on an execution; a new one knows nothing yet."""
@@ -131,7 +141,7 @@ class Executions:
                 tenant=tenant,
                 xid=xid,
             )
-            found = self._holds[key] = Hold(tenant, xid, own)
+            found = self._holds[key] = Hold(tenant, xid, own, self._turn)
             self._forget_oldest()
         self._holds.move_to_end(key)
         return found

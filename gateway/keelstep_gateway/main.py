@@ -38,6 +38,8 @@ log = structlog.get_logger(__name__)
 
 EXIT_OK, EXIT_FAILED = 0, 1
 CLOCK_CHECK_SECONDS = 60.0
+WAITING_PER_CALL = 16
+"""Requests that may wait for each call that may be made at once; more are sent to another gateway."""
 
 
 class _StopError(Exception):
@@ -99,6 +101,7 @@ class Gateway:
             keyring=keyring,
             shard=chosen.shard,
             most=chosen.executions_cached,
+            concurrency=chosen.concurrency,
         )
         performer = Performer(
             scribe=scribe,
@@ -143,7 +146,7 @@ class Gateway:
                 providers=providers.load(chosen.providers),
                 timeout_seconds=chosen.model_timeout_seconds,
             ),
-            concurrency=chosen.concurrency,
+            most_waiting=chosen.concurrency * WAITING_PER_CALL,
         )
 
     @classmethod
@@ -191,13 +194,14 @@ class Gateway:
                 group.create_task(self._check_clock())
                 await self.view.wait_current()
                 await self.presence.start()
-                group.create_task(self.sweep.run())
+                sweep = group.create_task(self.sweep.run())
                 if self.chosen.preload_models:
                     self.models.load()
                 await self.calls.start()
                 log.info("ready", owner=self.presence.owner, shard=self.chosen.shard)
                 await stop.wait()
                 self.is_draining = True
+                sweep.cancel()
                 await self.calls.stop(self.chosen.drain_seconds)
                 raise _StopError
         except* _StopError:

@@ -106,6 +106,7 @@ class ModelCalls:
             verdict = self._decide(wish, attempt, state)
             if isinstance(verdict, call.Refuse):
                 return answers.refused(self._named(verdict, wish))
+            await asyncio.shield(self.models.load())  # before anything is reserved
             await self._begin(hold, wish, attempt)
 
     async def _gather(self, hold: Hold, state: State, request: ask.AskModel) -> _Wish | answers.Refused:

@@ -6,9 +6,12 @@ error is not passed on: it may quote the conversation, or a part of the key.
 """
 
 import asyncio
+import contextlib
 import contextvars
 import importlib
+import logging
 import os
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +37,10 @@ _QUIET: Mapping[str, str] = {
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # likewise
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file
 }
+
+
+_TALKATIVE = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx")
+"""Loggers that may quote a conversation or a provider's words about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,14 +146,38 @@ class Models:
     async def _load(self) -> Any:
         # set, not asked: the library reads its switches from the environment while it is imported
         os.environ.update(_QUIET)
-        library: Any = await asyncio.to_thread(importlib.import_module, "litellm")
+        library = await _imported("litellm")
         library.suppress_debug_info = True
         library.telemetry = False
+        for name in _TALKATIVE:
+            logging.getLogger(name).disabled = True
         limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=15.0)
         self._session = httpx.AsyncClient(transport=_Bounded(httpx.AsyncHTTPTransport(limits=limits)))
         library.aclient_session = self._session
         log.info("models_loaded")
         return library
+
+
+async def _imported(name: str) -> Any:
+    """A module, imported in a thread that does not hold up the end of the process."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def settle(module: Any, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_result(module) if error is None else done.set_exception(error)
+
+    def work() -> None:
+        module, error = None, None
+        try:
+            module = importlib.import_module(name)
+        except Exception as caught:  # noqa: BLE001 whatever an import raises is told to whoever waits for it
+            error = caught
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(settle, module, error)
+
+    threading.Thread(target=work, name=f"import-{name}", daemon=True).start()
+    return await done
 
 
 class _Bounded(httpx.AsyncBaseTransport):

@@ -5,6 +5,7 @@ looked at by one task at a time. What to do about each is asked in `takeover`.
 """
 
 import asyncio
+import traceback
 from dataclasses import dataclass, field
 
 import structlog
@@ -76,6 +77,9 @@ class Sweep:
             raise
         except errors.KeelstepError as error:
             log.warning("sweep_interrupted", execution=key[1], reason=error.reason, message=error.message)
+        except Exception as fault:  # noqa: BLE001 outermost: one execution must not end the sweep of all others
+            stack = "".join(traceback.format_tb(fault.__traceback__))
+            log.error("sweep_failed", execution=key[1], kind=type(fault).__name__, stack=stack)
         finally:
             self._looking.discard(key)
 

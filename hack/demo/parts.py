@@ -54,6 +54,8 @@ def start(configured: settings.Settings, shown: progress.Progress) -> Iterator[D
     with shown.step("Starting operator and gateway"):
         local.start_operator()
         local.start_gateway()
+    with shown.step("Starting Postgres, the projector and the views API"):
+        local.start_views()
     yield Demo(status=status, platform=local)
 
 
@@ -74,7 +76,7 @@ def describe(configured: settings.Settings) -> Iterator[str]:
     for part in status.parts:
         yield f"{part.name:24} {'running' if part.is_healthy else 'not running'}"
     local = _platform(configured)
-    for name in ("nats-server", "shop", "model", "operator", "gateway"):
+    for name in ("nats-server", "postgres", "shop", "model", "operator", "gateway", "projector", "views"):
         found = local.find(name)
         yield f"{name:24} {f'running, pid {found.pid}' if found else 'not running'}"
     yield f"logs: {local.folder / 'logs'}"

@@ -167,10 +167,9 @@ def _records(demo: Demo, requester: Kubectl) -> None:
         _keelstep(requester, "verify", run)
     out.print("  The shop's own ledger:", markup=False)
     for booking in demo.ledger():
-        out.print(
-            f"    {booking['kind']:7} order {booking['order']}  {booking['amount']:>8}  key {booking['key'][:12]}…",
-            markup=False,
-        )
+        about = f"order {booking['order']}" if booking["order"] else f"ticket {booking['ticket']}"
+        amount, key = booking["amount"] or "", (booking["key"] or "none")[:12]
+        out.print(f"    {booking['kind']:7} {about:12} {amount:>8}  key {key}", markup=False)
 
 
 def _keelstep(requester: Kubectl, *arguments: str) -> None:

@@ -68,8 +68,8 @@ def _column(column: resource.Column) -> dict[str, Any]:
 def build_schema(kind: type[resource.Resource]) -> dict[str, Any]:
     """The structural schema of a whole object.
 
-    The spec keeps its defaults, so the API server fills them in and everyone sees them. The status keeps none: what
-    the operator has not written is absent, not zero.
+    The spec keeps its defaults, so the API server fills them in and everyone sees them. The status keeps none but a
+    kind's first phase: what else the operator has not written is absent, not zero.
     """
     whole = kind.model_json_schema(mode="validation", by_alias=True)
     properties, definitions = whole["properties"], whole["$defs"]
@@ -95,6 +95,8 @@ def build_schema(kind: type[resource.Resource]) -> dict[str, Any]:
             ),
         },
     }
+    if kind.crd.first_phase:
+        schema["properties"]["status"]["default"] = {"phase": kind.crd.first_phase}
     if kind.crd.root_rules:
         schema.update(resource.rules(*kind.crd.root_rules))
     return schema

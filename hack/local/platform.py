@@ -5,6 +5,7 @@ nobody else's process is ever touched.
 """
 
 import json
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -16,15 +17,17 @@ from typing import Any
 from examples.refund import render
 from hack.cluster import controlplane, files, ports, processes
 from hack.cluster.processes import Component, Identity
-from hack.local import programs
+from hack.local import postgres, programs
 from hack.local.kubectl import Kubectl
 from keelstep.log import installation
 from keelstep.log.installation import Installation
+from keelstep.views import registration
 
 START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 SYSTEM_NAMESPACE = "keelstep-system"
 REPOSITORY = Path(__file__).resolve().parents[2]
+LISTENERS = ("broker", "shop", "model", "views")
 DEFINITIONS = ("crds", "policies/rbac", "policies/admission")
 
 
@@ -54,16 +57,20 @@ class Platform:
     def _places(self) -> programs.Places:
         """Ports picked once and kept, so that what is restarted is found where it was."""
         file = self.folder / "ports.json"
-        picked = files.read_json(file)
-        if picked is None:
-            broker, shop, model = ports.pick(3)
-            picked = {"broker": broker, "shop": shop, "model": model}
+        picked = files.read_json(file) or {}
+        lacking = [part for part in LISTENERS if part not in picked]
+        if lacking:
+            picked |= dict(zip(lacking, ports.pick(len(lacking)), strict=True))
             files.write_json(file, picked)
         return programs.Places(
             folder=self.folder,
             broker_port=picked["broker"],
             shop_port=picked["shop"],
             model_port=picked["model"],
+            views_port=picked["views"],
+            postgres=postgres.place(self.plane.plan.folder.name),
+            views_pair=self.plane.serving_pair("views", (*registration.hosts(), "localhost")),
+            requestheader_ca=self.plane.front_proxy_ca_file,
             operator_kubeconfig=self._service_account("keelstep-operator"),
             gateway_kubeconfig=self._service_account("keelstep-gateway"),
         )
@@ -105,6 +112,19 @@ class Platform:
     def start_gateway(self, name: str = "gateway", **extra: str) -> Identity:
         """Start a gateway, with more environment where a test wants it."""
         return self._start_program(programs.gateway(self.places, self.installed, name=name, **extra))
+
+    def start_views(self) -> None:
+        """Start Postgres, the projector and the views API, and make the API server forward to it."""
+        self._start(programs.postgres_server(self.places), _accepts(self.places.postgres))
+        self._start_program(programs.projector(self.places, self.installed))
+        self._start_program(programs.views(self.places, self.installed))
+        service = registration.build_local_service(self.places.views_port)
+        api = registration.build_api_service(self.plane.ca_file.read_bytes(), port=self.places.views_port)
+        admin = self.kubectl("admin")
+        for each in (service, api):
+            admin.run("apply", "--server-side", "-f", "-", stdin=json.dumps(each), shown=False)
+        name = api["metadata"]["name"]
+        admin.run("wait", "--for=condition=Available", f"apiservice/{name}", "--timeout=60s", shown=False)
 
     def _start_program(self, component: Component) -> Identity:
         since = component.log.stat().st_size if component.log.exists() else 0
@@ -183,6 +203,20 @@ def stop_recorded(folder: Path, grace_seconds: float = 15.0) -> None:
         processes.stop(running, grace_seconds=grace_seconds)
         for name in group:
             records.forget(name)
+
+
+def _accepts(folder: Path) -> Callable[[], bool]:
+    """True once Postgres takes connections on its socket."""
+
+    def accepts() -> bool:
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(folder / ".s.PGSQL.5432"))
+            except OSError:
+                return False
+        return True
+
+    return accepts
 
 
 def _answers_tcp(port: int) -> Callable[[], bool]:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from examples import refund
 from hack.cluster import settings
+from hack.cluster.certificates import Pair
 from hack.cluster.processes import Component
+from hack.local import postgres
 from keelstep.log.installation import Installation
 from keelstep.testing import broker
 
@@ -23,6 +25,11 @@ class Places:
     broker_port: int
     shop_port: int
     model_port: int
+    views_port: int
+    postgres: Path
+    """The folder of Postgres and its socket."""
+    views_pair: Pair
+    requestheader_ca: Path
     operator_kubeconfig: Path
     gateway_kubeconfig: Path
 
@@ -78,6 +85,43 @@ def model(places: Places, script: Path = EXAMPLE / "script.yaml") -> Component:
         _module("examples.refund.model", "--port", str(places.model_port), "--script", str(script)),
         {},
     )
+
+
+def postgres_server(places: Places) -> Component:
+    """Postgres, whose views can be rebuilt from the log."""
+    return _component(places, "postgres", _module("hack.local.postgres", str(places.postgres)), {})
+
+
+def projector(places: Places, installed: Installation, *, name: str = "projector", **extra: str) -> Component:
+    """What writes the log into Postgres."""
+    environment = {
+        **_broker(places, installed, "projector"),
+        "KEELSTEP_POSTGRES_DSN": postgres.dsn(places.postgres),
+        **extra,
+    }
+    return _component(places, name, (str(BIN / "keelstep-projector"),), environment)
+
+
+def views(places: Places, installed: Installation) -> Component:
+    """What answers `kubectl get executiontraces`."""
+    environment = {
+        **_broker(places, installed, "reader"),
+        "KEELSTEP_VIEWS_HOST": "127.0.0.1",
+        "KEELSTEP_VIEWS_PORT": str(places.views_port),
+        "KEELSTEP_VIEWS_CERT_FILE": str(places.views_pair.certificate),
+        "KEELSTEP_VIEWS_KEY_FILE": str(places.views_pair.key),
+        "KEELSTEP_REQUESTHEADER_CA_FILE": str(places.requestheader_ca),
+    }
+    return _component(places, "views", _module("keelstep.views"), environment)
+
+
+def _broker(places: Places, installed: Installation, role: str) -> dict[str, str]:
+    """What every program needs to reach the broker and know whose signatures count."""
+    return {
+        "KEELSTEP_NATS_URL": places.broker_url,
+        "KEELSTEP_NATS_CREDS": str(installed.folder / role / "nats.creds"),
+        "KEELSTEP_KEYRING_FILE": str(installed.folder / "public" / "keyring.json"),
+    }
 
 
 def _module(name: str, *arguments: str) -> tuple[str, ...]:

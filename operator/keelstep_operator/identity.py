@@ -4,6 +4,7 @@ Its key is derived from the signing key of the runners' account, the run and the
 (to check a Secret, to revoke it) from the log alone, without keeping it anywhere. Nothing here talks to a server.
 """
 
+import functools
 import hashlib
 import hmac
 from dataclasses import dataclass
@@ -28,9 +29,7 @@ class Identities:
 
     def key(self, xid: str, attempt: int) -> Key:
         """The key pair of one attempt; the same each time."""
-        secret = self.issuer.signing_key.seed.encode()
-        raw = hmac.new(secret, _PURPOSE + f"{xid}.{attempt}".encode(), hashlib.sha256).digest()
-        return Key.parse(nkeys.encode_seed(raw, nkeys.PREFIX_BYTE_USER).decode())
+        return _derive(self.issuer.signing_key.seed, xid, attempt)
 
     def mint(self, state: State, attempt: int, now: int) -> Credentials:
         """The credentials of one attempt."""
@@ -55,6 +54,12 @@ class Identities:
         key = self.key(xid, attempt)
         is_ours = claims["iss"] == self.issuer.signing_key.public and claims["sub"] == key.public
         return is_ours and hmac.compare_digest(found.seed, key.seed)
+
+
+@functools.lru_cache(maxsize=8192)
+def _derive(seed: str, xid: str, attempt: int) -> Key:
+    raw = hmac.new(seed.encode(), _PURPOSE + f"{xid}.{attempt}".encode(), hashlib.sha256).digest()
+    return Key.parse(nkeys.encode_seed(raw, nkeys.PREFIX_BYTE_USER).decode())
 
 
 def expires_at(state: State) -> int:

@@ -291,7 +291,8 @@ class Kube:
             errors.KubeError: it was refused.
         """
         patch = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": resource_version},
+            # writing the version back makes the server compare it and answer 409; a failed `test` says only 422
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": resource_version},
             {"op": "add", "path": "/status", "value": status},
         ]
         points.reached("operator.before.kube.patch")
@@ -363,8 +364,6 @@ def _error(
         return kind(message, code)
     if code == 410:
         return errors.GoneError(message, code)
-    if code == 422 and b"/metadata/resourceVersion" in payload:
-        return errors.ConflictError(message, code)  # the patch's own test failed
     if code in (400, 422):
         return errors.InvalidObjectError(message, code)
     if code in (401, 403):

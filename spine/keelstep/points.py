@@ -44,6 +44,9 @@ EXTRA: tuple[str, ...] = (
     "operator.after.control",
     "operator.before.name",
     "operator.after.name",
+    # the projector: around the transaction that stores events together with its position
+    "projector.before.commit",
+    "projector.after.commit",
 )
 """Points besides those of appends."""
 

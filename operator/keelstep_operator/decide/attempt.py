@@ -2,7 +2,8 @@
 
     no attempt ─Started─► a1 ─ exited, lost ──────────► a2   RunnerCrashed · PodLost · Evicted
                            ├─ asked a person, answered ► a2   GateDecided   (even while pod 1 is going down)
-                           └─ suspended, resumed ──────► a2   Resumed
+                           ├─ suspended, resumed ──────► a2   Resumed
+                           └─ orphaned, applied again ─► a2   IdentityRevoked
 
 A Pod that exited counts as missing. A missing one is made again under the same number only where its attempt is young
 and wrote nothing. Attempts in a row that write nothing wait longer each time, and are limited.
@@ -69,6 +70,8 @@ def decide(facts: Facts) -> Verdict:
         return Next(reason="GateDecided")
     if facts.resumed_seq > state.attempt_seq:
         return Next(reason="Resumed")
+    if facts.is_revoked:
+        return Next(reason="IdentityRevoked")
     pod = facts.pod
     if pod is None:
         if state.barren_attempts and facts.now < state.attempt_at + YOUNG_SECONDS * clock.SECOND:

@@ -125,6 +125,8 @@ class Facts:
     """The pending ones."""
     resumed_seq: int = 0
     """The last `exec.resumed`."""
+    is_revoked: bool = False
+    """The current attempt's identity was revoked: by a resource that was missing and came back."""
     attempt_limit: int = 5
 
     @property

@@ -68,8 +68,12 @@ async def _about_run(ctx: Context, key: Key, gate: ApprovalGate) -> dict[str, An
     asked = next(
         (known for known in state.gates.values() if known.request_seq == gate.spec.request_seq), None
     )
-    if asked is None or (asked.decided is None and state.is_over):
-        return {"phase": GatePhase.WITHDRAWN.value, "reason": "RunEnded" if asked else "NotAsked"}
+    if asked is None:
+        if state.seq < gate.spec.request_seq:
+            return None  # our reading may be behind what was asked
+        return {"phase": GatePhase.WITHDRAWN.value, "reason": "NotAsked"}
+    if asked.decided is None and state.is_over:
+        return {"phase": GatePhase.WITHDRAWN.value, "reason": "RunEnded"}
     if asked.decided is None:
         return {"phase": GatePhase.PENDING.value, "reason": "ApprovalRequired"}
     return _decided(asked)

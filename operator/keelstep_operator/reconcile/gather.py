@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from keelstep import errors, kinds, kube
+from keelstep import errors, kinds, kube, points
 from keelstep.domain import canonical
 from keelstep.domain import state as states
 from keelstep.events import clock
@@ -88,6 +88,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     if known is not None and known[0] == execution.metadata.uid:
         binding = known[1]
     else:
+        points.reached("operator.before.name")
         binding = await ctx.names.bind(
             key.namespace,
             key.name,
@@ -95,6 +96,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
             start.spec_digest(execution.spec),
             shard=ctx.settings.shard,
         )
+        points.reached("operator.after.name")
         ctx.runs.bind(key, execution.metadata.uid, binding)
         if binding.is_adopted:
             log.info("execution_adopted", execution=key.name, tenant=key.namespace, xid=binding.xid)
@@ -162,6 +164,7 @@ async def _facts(
         pods=await _pods(ctx, key, state, uid),
         gates=gates,
         resumed_seq=held.resumed_seq,
+        is_revoked=_is_revoked(ctx, state),
         attempt_limit=ctx.settings.attempt_limit,
     )
     return Situation(
@@ -177,6 +180,14 @@ def _is_deleted(ctx: Context, key: Key, state: states.State) -> bool:
     """Its deletion was observed: by this process, or by one before that wrote it down."""
     said = state.cancelled is not None and state.cancelled.reason == decisions.DELETED
     return key in ctx.runs.deletions or said
+
+
+def _is_revoked(ctx: Context, state: states.State) -> bool:
+    if not state.attempt or state.is_over:
+        return False
+    if (state.xid, state.attempt) in ctx.ended:
+        return True
+    return ctx.identities.key(state.xid, state.attempt).public in ctx.revoked
 
 
 def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:

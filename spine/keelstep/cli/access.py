@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
+import yaml
 from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 
@@ -60,8 +61,15 @@ class Person(kube.Kube):
                 path, context=context, client_configuration=configuration, persist_config=False
             )
             person = cls(configuration)
-        except (aio_config.ConfigException, OSError, ValueError, TypeError, KeyError) as error:
-            told = str(error).strip().rstrip(".")
+        except (
+            aio_config.ConfigException,
+            yaml.YAMLError,
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+        ) as error:
+            told = " ".join(str(error).split()).rstrip(".")
             raise errors.SettingsError(
                 f"--kubeconfig: {path} cannot be used: {told}; name another one, or set KUBECONFIG"
             ) from error

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from keelstep import errors
+from keelstep import errors, logs
 from keelstep.cli import exits, show
 from keelstep.cli.commands import (
     doctor,
@@ -46,6 +46,7 @@ for module in (run, status, trace, log, verify, gate, kill, lifecycle, rebuild, 
 
 def main() -> None:
     """Run one command and exit."""
+    logs.configure("cli", "CRITICAL")  # what goes wrong is said in one line, not logged
     name = os.path.basename(sys.argv[0])
     program = "kubectl keelstep" if name.startswith("kubectl-") else "keelstep"
     sys.exit(_run(program))
@@ -74,8 +75,8 @@ def _run(program: str) -> int:
         return Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        # whoever read us has enough, e.g. `head`; the interpreter must not try to flush again
+    except (BrokenPipeError, SystemExit):
+        # whoever read us has enough, e.g. `head`: the libraries below exit then; the interpreter must not flush again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
 

@@ -124,10 +124,10 @@ def call_ids(wished: Sequence[ToolCall], ordinal: int) -> list[str]:
 def _call(wish: ToolCall, identity: str, tools: Mapping[str, str], pinned: Pinned) -> Call | tuple[str, str]:
     name = tools.get(wish.function.name)
     if name is None:
-        called = wish.function.name[:_MOST_NAME_CHARACTERS]
+        called = repr(wish.function.name[:_MOST_NAME_CHARACTERS])[:_MOST_NAME_CHARACTERS]
         return (
             "UnknownTool",
-            f"There is no tool {called!r}; there are: {', '.join(sorted(tools)) or 'none'}.",
+            f"There is no tool {called}; there are: {', '.join(sorted(tools)) or 'none'}.",
         )
     try:
         args: Any = canonical.loads(wish.function.arguments.encode() or b"{}")

@@ -166,6 +166,7 @@ class Execution(resource.Resource):
             Column(name="Pod", path=".status.pod", priority=1),
             Column(name="Trace", path=".status.traceID", priority=1),
         ),
+        first_phase="Pending",
         selectable_fields=(".status.phase", ".spec.strategyRef.name"),
         root_rules=(
             (

@@ -187,6 +187,7 @@ class ApprovalGate(resource.Resource):
             Column(name="Deadline", path=".spec.deadline"),
             Column(name="Age", path=".metadata.creationTimestamp", type="date"),
         ),
+        first_phase="Pending",
         selectable_fields=(".status.phase",),
     )
     spec: ApprovalGateSpec

@@ -80,6 +80,8 @@ class CRD:
     short_names: Sequence[str]
     columns: Sequence[Column]
     selectable_fields: Sequence[str] = ()
+    first_phase: str = ""
+    """The phase a new object shows before the operator has seen it; empty for kinds without phases."""
     root_rules: Sequence[tuple[str, str]] = ()
     """CEL over the whole object (metadata.name may be used), as (expression, message)."""
 

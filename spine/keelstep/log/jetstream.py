@@ -4,8 +4,9 @@ Requests to its API and publishes with an acknowledgement, with every refusal to
 library's own calls hide that code, change the caller's headers and know no batched read. Nothing here knows a stream.
 """
 
+import asyncio
 import base64
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -31,6 +32,7 @@ ALREADY_THERE = 10077
 TOO_LARGE = 10054
 
 Reply = TypeVar("Reply")
+Found = TypeVar("Found")
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -174,9 +176,24 @@ async def request(
     # the library adds headers of its own to a dict it is given
     own = dict(headers) if headers else None
     try:
-        return await nc.request(subject, payload, timeout=timeout, headers=own)
+        return await cancellable(nc.request(subject, payload, timeout=timeout, headers=own))
     except (nats.errors.Error, TimeoutError) as error:
         raise broker_error(error, subject) from error
+
+
+async def cancellable(awaitable: Awaitable[Found]) -> Found:
+    """Await what the client library does, and end where the caller was cancelled meanwhile.
+
+    The library waits by `asyncio.wait_for`, which in Python 3.11 swallows a cancellation that comes together with the
+    answer (python/cpython#86296): the task would live on, and whoever awaits its end wait for ever.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await awaitable
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def broker_error(error: Exception, what: str) -> errors.BrokerError:

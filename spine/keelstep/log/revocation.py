@@ -5,6 +5,9 @@ keeps the list across restarts. The list lives in the account's token and nowher
 broker, adds, drops what has expired, signs and stores it. Each entry's time is the identity's own expiry, so the list
 itself says when an entry may go.
 
+The broker takes tokens up to one MiB: about 11,000 identities that are revoked and have not yet expired. Beyond that a
+change is refused, and said so; old attempts' events stay void all the same.
+
 One operator at a time: two that change the list at once could lose an entry. Within one, a lock keeps changes in order,
 and those that wait for it travel together.
 """
@@ -27,6 +30,8 @@ log = structlog.get_logger(__name__)
 
 _GRACE_SECONDS = 60
 """Kept this long after the expiry: the broker's clock may be behind ours."""
+MAX_TOKEN_BYTES = 1024 * 1024
+"""The broker's own limit."""
 _LOOKUP = "$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
 _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 
@@ -60,6 +65,7 @@ class Revoker:
 
         Raises:
             errors.BrokerError: it may still be valid; ask again.
+            errors.Stalled: the broker cannot keep more; it is still valid.
         """
         await self.revoke_many({public_key: expires_at})
 
@@ -68,6 +74,7 @@ class Revoker:
 
         Raises:
             errors.BrokerError: they may still be valid; ask again.
+            errors.Stalled: the broker cannot keep more; they are still valid.
         """
         self._waiting.update({key: -(-expiry // clock.SECOND) for key, expiry in expiries.items()})
         async with self._lock:
@@ -93,6 +100,12 @@ class Revoker:
         oldest = self.now() // clock.SECOND - _GRACE_SECONDS
         wanted = {key: expiry for key, expiry in {**held, **batch}.items() if expiry > oldest}
         renewed = identities.with_revocations(token, wanted, self.operator_key, self.now())
+        if len(renewed) > MAX_TOKEN_BYTES:
+            raise errors.Stalled(
+                "RevocationsFull",
+                f"{len(wanted)} revoked identities have not expired yet, more than the broker keeps; "
+                "shorten the deadlines of executions, or wait until some expire",
+            )
         await self._ask(_UPDATE, renewed.encode())
         self._known = wanted
         log.info("identities_revoked", revoked=len(batch), held=len(wanted))

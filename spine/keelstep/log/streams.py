@@ -57,12 +57,17 @@ _UNWANTED = ("mirror", "sources", "republish", "subject_transform")
 
 
 def spine(shard: int, replicas: int) -> Settings:
-    """The log of a shard's executions: append-only, nothing that a header could bend."""
+    """The log of a shard's executions: append-only, nothing that a header could bend.
+
+    Purging stays possible, for retention after an archive exists, because denying it cannot be taken back; no
+    identity of ours may ask for it.
+    """
     return {
         **_EVERY,
         "name": subjects.stream(shard),
         "subjects": [f"spine.{shard}.>"],
         "max_msg_size": MAX_EVENT_BYTES,
+        "deny_purge": False,
         "num_replicas": replicas,
     }
 

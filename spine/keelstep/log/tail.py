@@ -140,7 +140,8 @@ class Tail:
             while not self._broken.is_set():
                 self._heard = False
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._broken.wait(), _SILENCE_SECONDS)
+                    async with asyncio.timeout(_SILENCE_SECONDS):
+                        await self._broken.wait()
                 if not self._heard:
                     return
         if self._fault is not None:
@@ -214,7 +215,8 @@ async def last_of_each(nc: Client, stream: str, subject: str) -> AsyncIterator[D
         counted = 0
         while pending:
             try:
-                message = await asyncio.wait_for(arrived.get(), _SILENCE_SECONDS)
+                async with asyncio.timeout(_SILENCE_SECONDS):
+                    message = await arrived.get()
             except TimeoutError as error:
                 raise errors.BrokerUnavailableError(f"{stream} fell silent") from error
             if (message.headers or {}).get("Status") is not None:

@@ -104,7 +104,7 @@ class Projector:
     ) -> None:
         progress = await self._begin(connection)
         await self._feed.open(progress.position)
-        log.info("projection_began", shard=self.shard, position=progress.position)
+        log.info("ready", shard=self.shard, position=progress.position)
         if until_caught_up and self._feed.is_empty:
             return
         async with self._preparer.batches(history, progress) as batches:

@@ -52,7 +52,7 @@ async def _run(chosen: Settings) -> None:
     try:
         site = web.TCPSite(runner, chosen.views_host, chosen.views_port, ssl_context=_tls(chosen))
         await site.start()
-        log.info("started", port=runner.addresses[0][1])
+        log.info("ready", port=runner.addresses[0][1])
         # the link never ends by itself; if it does, that is a fault, and must end the program
         waiting = asyncio.create_task(stop.wait())
         await asyncio.wait({waiting, connecting}, return_when=asyncio.FIRST_COMPLETED)

@@ -132,7 +132,7 @@ class _Api:
             metadata["continue"] = paging.Token(of=of, name=str(page[-1])).text()
             metadata["remainingItemCount"] = len(names) - len(page)
         if _wants_table(request):
-            return _json({**tables.of_list(items, kind), "metadata": metadata})
+            return _json({**tables.of_list(items, kind, clock.now()), "metadata": metadata})
         return _json(
             {
                 "kind": f"{kind.__name__}List",

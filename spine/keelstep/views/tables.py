@@ -6,7 +6,7 @@ Pure. Columns of priority 1 show with `-o wide`.
 from collections.abc import Sequence
 from typing import Any
 
-from keelstep.views import resources
+from keelstep.views import ages, resources
 
 Table = dict[str, Any]
 Cell = str | int
@@ -29,13 +29,13 @@ def of_one(item: Item) -> Table:
             return _table(_VERIFICATION, [_verification_row(item)], [item.metadata])
 
 
-def of_list(items: Sequence[Item], kind: resources.Kind) -> Table:
-    """A list of executions as a table: a row per execution."""
+def of_list(items: Sequence[Item], kind: resources.Kind, now: int) -> Table:
+    """A list of executions as a table: a row per execution; ages are counted to `now` (nanoseconds since 1970)."""
     metadata = [item.metadata for item in items]
     if kind is resources.ExecutionVerification:
         verified = [item for item in items if isinstance(item, resources.ExecutionVerification)]
         return _table(_VERIFICATION, [_verification_row(item) for item in verified], metadata)
-    return _table(_SUMMARY, [_summary_row(item) for item in items], metadata)
+    return _table(_SUMMARY, [_summary_row(item, now) for item in items], metadata)
 
 
 Column = tuple[str, str, str, int]
@@ -85,7 +85,7 @@ _SUMMARY: tuple[Column, ...] = (
     ("Events", "integer", "Events in the log.", 0),
     ("Voids", "integer", "Messages that are no events.", 0),
     ("Cost", "string", "What it cost, US dollars.", 0),
-    ("Started", "date", "When the log began.", 0),
+    ("Age", "date", "Since the log began.", 0),
     ("Requester", "string", "Who asked for the run.", 1),
     ("Trace", "string", "The run's trace id.", 1),
 )
@@ -114,11 +114,11 @@ def _verification_row(item: resources.ExecutionVerification) -> list[Cell]:
     return [*shown, item.findings[0] if item.findings else ""]
 
 
-def _summary_row(item: Item) -> list[Cell]:
+def _summary_row(item: Item, now: int) -> list[Cell]:
     found = item.summary
     strategy = f"{found.strategy} {found.strategy_version}".strip()
     shown: list[Cell] = [item.metadata.name, found.phase, strategy, found.steps, found.events, found.voids]
-    return [*shown, found.cost_usd, found.started_at or "", found.requester, found.trace_id]
+    return [*shown, found.cost_usd, ages.age(found.started_at, now), found.requester, found.trace_id]
 
 
 def _seconds(seconds: float) -> str:

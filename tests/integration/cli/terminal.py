@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,8 +85,7 @@ class Terminal:
 
     async def holder(self, role: str, user: str) -> api.Persona:
         """Someone who holds one of our roles here, and nothing else."""
-        reference, rule = {"kind": "ClusterRole", "name": role}, samples.first_rule(role)
-        await asyncio.to_thread(samples.bind, self.governed, self.namespace, user, reference, rule)
+        await asyncio.to_thread(_bind, self.governed, self.namespace, user, role)
         return self.governed.persona(user)
 
     async def get(self, manifest: api.Object) -> api.Object:
@@ -99,6 +98,28 @@ class Terminal:
             self.governed.operator.patch, manifest, {"status": status}, subresource="status"
         )
         assert answer.is_ok, answer.message
+
+    async def until(self, holds: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait for something the command does."""
+        await eventually.awaited(holds, what)
+
+
+def _bind(governed: plane.Governed, namespace: str, user: str, role: str) -> None:
+    """Bind a role under the user's name, so that several may hold it, and wait until the authorizer has seen it."""
+    rbac = "rbac.authorization.k8s.io"
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": user.partition("@")[0], "namespace": namespace},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": rbac, "kind": "User", "name": user}],
+    }
+    answer = governed.admin.create(binding)
+    assert answer.is_ok, answer.message
+    rule = samples.first_rule(role)
+    asked = {"namespace": namespace, "group": rule["apiGroups"][0], "resource": rule["resources"][0]}
+    asked["verb"] = rule["verbs"][-1]
+    plane.until(lambda: samples.may(governed, user, asked), f"{user} holds {role}")
 
 
 async def ended(process: asyncio.subprocess.Process) -> Said:
@@ -121,6 +142,3 @@ async def interrupted_after(process: asyncio.subprocess.Process, sign: str) -> S
     process.send_signal(signal.SIGINT)
     rest = await ended(process)
     return Said(rest.status, seen.decode() + rest.stdout, rest.stderr)
-
-
-__all__ = ["Said", "Terminal", "ended", "eventually", "interrupted_after"]

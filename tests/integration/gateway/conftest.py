@@ -52,7 +52,8 @@ async def model() -> AsyncIterator[str]:
 def running_fleet(stage: Stage, model: str, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """What gateways are started with."""
     folder = tmp_path_factory.mktemp("fleet")
-    (folder / "output").mkdir()
+    for each in ("output", "credentials"):
+        (folder / each).mkdir()
     return Fleet(
         broker=stage.broker,
         folder=folder / "output",

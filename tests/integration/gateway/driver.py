@@ -98,6 +98,8 @@ class Run:
         *,
         budget_micro_usd: int = 10_000_000,
         lasts_seconds: int = 3600,
+        goal: Value | None = None,
+        inputs: Value | None = None,
     ) -> "Run":
         """A started run with its first attempt."""
         xid = secrets.token_hex(16)
@@ -116,8 +118,8 @@ class Run:
         digest = await objects.put_revision(tenant, built.payload)
         started = types.ExecStarted(
             name="run",
-            goal=seal(b"Order 1042 arrived with a chipped mug.", values.TEXT),
-            inputs=seal(b"{}"),
+            goal=goal or seal(b"Order 1042 arrived with a chipped mug.", values.TEXT),
+            inputs=inputs or seal(b"{}"),
             strategy="support-agent",
             strategy_version="1",
             strategy_digest=digest,

@@ -120,3 +120,15 @@ async def test_a_model_that_never_answers_times_out_at_all_it_may_have_cost(
     assert reply.error is not None
     assert reply.error.reason == "ModelTimeout"
     assert (await run.state()).spent_micro_usd > 0
+
+
+async def test_what_a_provider_says_in_an_error_is_passed_on_to_nobody(
+    gateway: Program, begin: Begin
+) -> None:
+    """It may quote the conversation: neither the log nor any event may hold it."""
+    run = await begin()
+    reply = await replied(run, "The canary sings about nothing in the script")
+    assert reply.error is not None
+    assert reply.error.reason == "ModelRefused"
+    assert "canary" not in reply.error.message
+    assert "canary" not in gateway.output.read_text()

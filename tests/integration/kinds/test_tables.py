@@ -58,12 +58,12 @@ def test_get_prints_a_line_that_says_how_things_stand(
 
 
 def test_what_nobody_has_written_is_absent_not_zero(governed: plane.Governed, namespace: str) -> None:
-    """A status that the operator has not written yet shows nothing: neither a phase nor a step 0."""
+    """An execution the operator has not seen yet is Pending and shows nothing else: no step 0, no cost 0."""
     base = _base("execution", namespace)
     placed = governed.place(base)
-    assert "status" not in placed
+    assert placed["status"] == {"phase": "Pending"}
     printed = governed.kubectl("get", "executions", f"--namespace={namespace}").output
-    assert printed.splitlines()[1].split()[:2] == ["refund-1042", "refund-agent"]
+    assert printed.splitlines()[1].split()[:3] == ["refund-1042", "Pending", "refund-agent"]
 
 
 def test_one_word_lists_everything_of_ours(governed: plane.Governed, namespace: str) -> None:

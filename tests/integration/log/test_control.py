@@ -47,13 +47,15 @@ async def watching(broker: RunningBroker, boot: Clock | None = None) -> AsyncIte
     client = await broker.connect(Role.GATEWAY)
     seen = view.View(client, broker.installation.keyring, boot=(boot or Clock()).boot)
     task = asyncio.create_task(seen.run())
-    await seen.wait_current()
-    yield seen
-    assert not task.done()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
-    await client.close()
+    try:
+        await seen.wait_current()
+        yield seen
+        assert not task.done()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await client.close()
 
 
 def is_stopped(seen: view.View, tenant: str, strategy: str = "s", tool: str = "t", xid: str = "x") -> bool:
@@ -165,6 +167,8 @@ async def test_an_old_lift_written_again_lifts_nothing(own_broker: RunningBroker
     with pytest.raises(errors.ControlUnavailableError):
         late.check("t", "", "", "")
     task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 async def test_a_view_without_recent_proof_refuses(broker: RunningBroker, tenant: str) -> None:

@@ -32,11 +32,13 @@ async def following(client: Client, *, from_new: bool = True, writer: str = "*")
     """Follow shard 0 while the context lasts; it ends only because it is cancelled."""
     heard = Heard()
     task = asyncio.create_task(follow.follow(client, 0, heard.wake, from_new=from_new, writer=writer))
-    yield heard
-    assert not task.done()
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    try:
+        yield heard
+        assert not task.done()
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 async def append(client: Client, tenant: str, xid: str, writer: str = "op") -> int:

@@ -116,6 +116,20 @@ async def test_a_change_the_broker_refuses_is_an_error(broker: RunningBroker) ->
     await stranger.nc.close()
 
 
+async def test_more_revocations_than_the_broker_keeps_are_refused_with_a_reason(
+    own_broker: RunningBroker,
+) -> None:
+    """A person is told what is full and what to do, and what was revoked before stays so."""
+    revoker = await a_revoker(own_broker)
+    kept = own_broker.attempt("t", "x").public_key
+    await revoker.revoke(kept, in_an_hour())
+    many = {f"U{number:055d}": in_an_hour() for number in range(12_000)}
+    with pytest.raises(errors.Stalled, match="revoked identities have not expired yet") as full:
+        await revoker.revoke_many(many)
+    assert full.value.reason == "RevocationsFull"
+    assert set(await revoker.revoked()) == {kept}
+
+
 async def test_an_expired_identity_is_disconnected(broker: RunningBroker, tenant: str, xid: str) -> None:
     """The broker closes the connection at the token's expiry; nobody has to revoke it."""
     client = await runner(broker, broker.attempt(tenant, xid, lasts_seconds=1), xid)

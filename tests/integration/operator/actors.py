@@ -65,7 +65,7 @@ class Cast:
         )
         await self._gateway("model.replied", replied, cost)
 
-    async def plan(self, *calls: tuple[str, dict[str, Any]], summary: str = "") -> int:
+    async def plan(self, *calls: tuple[str, Any], summary: str = "") -> int:
         """The runner proposes exact calls; the plan's seq."""
         state = await self.state()
         steps = [

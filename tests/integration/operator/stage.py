@@ -30,11 +30,27 @@ class OperatorProcess:
     environment: dict[str, str]
     log: Path
     _process: asyncio.subprocess.Process | None = None
+    _mark: int = 0
+    """Where the log of the process that runs now begins."""
 
     async def start(self, **more: str) -> None:
         """Start it; `more` settings hold for this start only."""
+        process = await self._spawn(more)
+        await eventually.true(
+            lambda: process.returncode is not None or '"event": "ready"' in self.said_since_start(),
+            "the operator started",
+            within_seconds=60,
+        )
+        assert process.returncode is None, self.said_since_start()
+
+    async def start_to_die(self, point: str) -> None:
+        """Start it and wait until it has killed itself at this point."""
+        await self._spawn({"KEELSTEP_CRASH_AT": point})
+        await self.died()
+
+    async def _spawn(self, more: dict[str, str]) -> asyncio.subprocess.Process:
         assert self._process is None
-        mark = self.log.stat().st_size if self.log.exists() else 0
+        self._mark = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -43,13 +59,7 @@ class OperatorProcess:
                 stdout=output,
                 stderr=output,
             )
-        process = self._process
-        await eventually.true(
-            lambda: process.returncode is not None or "operator_started" in self.said(mark),
-            "the operator started",
-            within_seconds=60,
-        )
-        assert process.returncode is None, self.said(mark)
+        return self._process
 
     async def failed(self, **more: str) -> tuple[int, str]:
         """Start it where it must refuse; its exit status and all that it said."""
@@ -77,14 +87,19 @@ class OperatorProcess:
         """Wait until it has died by itself, as it was told to at a named point."""
         assert self._process is not None
         async with asyncio.timeout(WITHIN_SECONDS):
-            await self._process.wait()
+            status = await self._process.wait()
         self._process = None
+        assert status == -signal.SIGKILL, self.said_since_start()
 
     def said(self, since: int = 0) -> str:
         """What it logged, from a place in the file on."""
         with self.log.open("rb") as file:
             file.seek(since)
             return file.read().decode(errors="replace")
+
+    def said_since_start(self) -> str:
+        """What it logged since it was last started."""
+        return self.said(self._mark)
 
     async def _end(self, how: signal.Signals) -> int:
         process = self._process
@@ -178,9 +193,13 @@ class Stage:
             lambda: self.get(manifest) is None, what or "the object is gone", within_seconds=WITHIN_SECONDS
         )
 
-    async def eventually(self, probe: Callable[[], Any | Awaitable[Any]], what: str) -> Any:
+    async def eventually(self, probe: Callable[[], Any], what: str) -> Any:
         """The first truthy answer."""
         return await eventually.true(probe, what, within_seconds=WITHIN_SECONDS)
+
+    async def awaited(self, probe: Callable[[], Awaitable[Any]], what: str) -> Any:
+        """The first truthy answer of something that is awaited."""
+        return await eventually.awaited(probe, what, within_seconds=WITHIN_SECONDS)
 
     def events(self, manifest: api.Object) -> list[api.Object]:
         """The Kubernetes Events about an object."""

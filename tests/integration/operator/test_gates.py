@@ -145,13 +145,13 @@ async def test_a_gate_that_is_not_ours_is_never_used(stage: Stage) -> None:
     assert known.decided is None
 
 
-async def test_a_question_about_a_tool_that_was_not_granted_is_withdrawn(stage: Stage) -> None:
+async def test_a_question_that_cannot_be_put_is_withdrawn(stage: Stage) -> None:
     """Nobody is asked about a call that could never be made; the run goes on and is denied."""
     run = manifests.execution(stage.tenant())
     stage.create(run)
     cast = await Cast.of(stage, run)
     await cast.model()
-    plan = await cast.plan(("bank.rob", {}))
+    plan = await cast.plan(("refund.issue", ["no", "object"]))
 
     await cast.ask(plan)
 
@@ -159,7 +159,7 @@ async def test_a_question_about_a_tool_that_was_not_granted_is_withdrawn(stage: 
     (known,) = (await cast.state()).gates.values()
     assert known.decided is not None
     assert known.decided.verdict == "withdrawn"
-    assert known.decided.reason == "ToolNotAllowed"
+    assert known.decided.reason == "ArgumentsInvalid"
 
 
 async def test_a_run_that_ends_withdraws_its_question(stage: Stage) -> None:

@@ -79,7 +79,7 @@ async def test_a_name_with_another_spec_is_refused(stage: Stage) -> None:
     assert "Deleting this Execution" in condition(refused, "Stalled")["message"]
     assert (await cast.state()).attempt == 1
     stage.delete(other)
-    await stage.eventually(lambda: _is_released(stage, tenant), "its deletion was seen, so the name is free")
+    await stage.awaited(lambda: _is_released(stage, tenant), "its deletion was seen, so the name is free")
     assert (await cast.state()).finished is not None
 
 
@@ -97,7 +97,7 @@ async def test_deleting_a_running_execution_cancels_it_and_frees_its_name(stage:
 
     stage.delete(run)
 
-    await stage.eventually(lambda: _is_released(stage, tenant), "the name is free")
+    await stage.awaited(lambda: _is_released(stage, tenant), "the name is free")
     state = await cast.state()
     assert state.cancelled is not None
     assert state.cancelled.reason == "Deleted"
@@ -121,12 +121,12 @@ async def test_a_deletion_waits_for_a_call_in_flight(stage: Stage) -> None:
     plan = await cast.plan(("orders.get", {"order_id": "1"}))
     claim = await cast.claim("orders.get", plan)
     stage.delete(run)
-    await stage.eventually(lambda: _is_cancelled(cast), "the cancel is recorded")
+    await stage.awaited(lambda: _is_cancelled(cast), "the cancel is recorded")
     assert (await cast.state()).finished is None
 
     await cast.result("orders.get", plan, claim)
 
-    await stage.eventually(lambda: _is_released(stage, tenant), "the name is free")
+    await stage.awaited(lambda: _is_released(stage, tenant), "the name is free")
     assert (await cast.state()).finished is not None
 
 

@@ -116,7 +116,7 @@ def _begun(version: str) -> LogBuilder:
 def busy() -> list[LogBuilder]:
     """A little of everything, in several tenants: ends of each kind, open runs, voids, and an unknown event."""
     unknown = new("far").started().attempt().model()
-    unknown.forge("memory.dreamt", types.Feedback(by="ann", verdict="good"), writer="a1")
+    unknown.forge("memory.dreamt", types.Feedback(by="ann", verdict="good"), writer="gw")
     unknown.forge("exec.finished", types.ExecFinished(outcome="failed", reason="Late"), writer="a1")
     forged = new("far").started()
     forged.forge("exec.killed", types.Interruption(by="eve", reason="mine"), writer="op", signature="")

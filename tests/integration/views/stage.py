@@ -28,7 +28,9 @@ class Asker(api.Persona):
     def fetch(self, path: str) -> api.Answer:
         """GET any path, query included."""
         response = self._http.get(path)
-        return api.Answer(status=response.status_code, body=response.json())
+        is_json = response.headers.get("Content-Type", "").startswith("application/json")
+        body = response.json() if is_json else {"message": response.text}
+        return api.Answer(status=response.status_code, body=body)
 
 
 @dataclass(slots=True)
@@ -102,7 +104,7 @@ async def _port(process: asyncio.subprocess.Process, output: Path) -> int:
     def told() -> int:
         assert process.returncode is None, output.read_text()
         lines = (json.loads(line) for line in output.read_text().splitlines())
-        return next((int(line["port"]) for line in lines if line.get("event") == "started"), 0)
+        return next((int(line["port"]) for line in lines if line.get("event") == "ready"), 0)
 
     return await eventually.true(told, "the views server listens", within_seconds=START_SECONDS)
 
@@ -135,6 +137,7 @@ async def available(views: Views) -> None:
 def masked(table: str) -> str:
     """A printed table without what is never the same twice: times, digests, keys."""
     rules = (
+        (r"(?m)\b\d+s *$", "AGE"),
         (r"\d{4}-\d\d-\d\dT[\d:.]+Z", "TIME"),
         (r"\+?\b\d+\.\d+ s\b", "#.# s"),
         (r"\b[0-9a-f]{12}\b", "############"),
@@ -143,3 +146,50 @@ def masked(table: str) -> str:
     for pattern, instead in rules:
         table = re.sub(pattern, instead, table)
     return "\n".join(re.sub(r" {2,}", "  ", line).rstrip() for line in table.splitlines()) + "\n"
+
+
+def spans_masked(text: str) -> str:
+    """A header without its times and shares of time, and without the room they take."""
+    text = re.sub(r"\b\d+(\.\d+)? (ms|s|min|h)\b", "TIME", text)
+    text = re.sub(r"(?m)^((?:models|tools|waiting|machinery)[a-z ]*TIME).*$", r"\1", text)
+    return "\n".join(re.sub(r" {2,}", "  ", line).rstrip() for line in text.strip().splitlines())
+
+
+def unstyled(text: str) -> str:
+    """Without a terminal's escape sequences."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@contextlib.asynccontextmanager
+async def displaced(views: Views) -> AsyncIterator[None]:
+    """While it lasts, the APIService leads to a port where nobody listens."""
+    name, namespace = registration.SERVICE, registration.NAMESPACE
+    about = ("service", name, f"--namespace={namespace}", "--type=merge")
+
+    def port(number: int) -> str:
+        ports = registration.build_local_service(number)["spec"]["ports"]
+        return json.dumps({"spec": {"ports": ports}})
+
+    api_service = ("apiservice", f"{resources.VERSION}.{resources.GROUP}", "--type=merge")
+
+    async def lead_to(number: int) -> None:
+        assert (await views.kubectl("patch", *about, f"--patch={port(number)}")).output
+        spec = json.dumps({"spec": {"service": {"port": number}}})
+        assert (await views.kubectl("patch", *api_service, f"--patch={spec}")).output
+
+    await lead_to(1)
+    try:
+
+        async def is_away() -> bool:
+            return (await views.fetch("executiontraces")).status == 503
+
+        await eventually.awaited(is_away, "the kube-apiserver finds nobody there")
+        yield
+    finally:
+        await lead_to(views.port)
+        await available(views)
+        await eventually.awaited(lambda: _is_back(views), "the kube-apiserver forwards again")
+
+
+async def _is_back(views: Views) -> bool:
+    return (await views.fetch("executiontraces")).is_ok

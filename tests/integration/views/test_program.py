@@ -11,7 +11,7 @@ from keelstep.testing.broker import RunningBroker
 from tests.integration.kinds import plane
 from tests.integration.views import stage
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, str | None], str]] = {
     "a missing address": ({"KEELSTEP_NATS_URL": None}, "KEELSTEP_NATS_URL: Field required"),
     "a port that is none": ({"KEELSTEP_VIEWS_PORT": "99999"}, "KEELSTEP_VIEWS_PORT: Input should be less"),
     "a missing certificate": ({"KEELSTEP_VIEWS_CERT_FILE": "/nowhere"}, "no such file: /nowhere"),
@@ -24,7 +24,7 @@ WRONG = {
 async def test_wrong_settings_end_it(case: str, broker: RunningBroker, governed: plane.Governed) -> None:
     """Exit 2 and one line that names the setting, never a stack trace."""
     changes, message = WRONG[case]
-    given = {**os.environ, **stage.environment(broker, governed), **changes}
+    given: dict[str, str | None] = {**os.environ, **stage.environment(broker, governed), **changes}
     environ = {name: value for name, value in given.items() if value is not None}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "keelstep.views"), env=environ, stderr=asyncio.subprocess.PIPE

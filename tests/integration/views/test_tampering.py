@@ -36,12 +36,6 @@ def _held(run: Written, seq: int, prev: str) -> bytes:
     )
 
 
-async def _begun(writers: Writers, namespace: str) -> tuple[Written, api.Object]:
-    run = await writers.bound(namespace, "refund-1")
-    await run.start()
-    return run, {}
-
-
 async def test_a_runner_that_writes_nonsense_is_reported(
     views: stage.Views, writers: Writers, namespace: str
 ) -> None:

@@ -195,7 +195,7 @@ def check_sums(state: State) -> None:
 
 
 TestEverybody = Everybody.TestCase
-TestEverybody.settings = settings(max_examples=120, stateful_step_count=25, deadline=None)
+TestEverybody.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 
 def test_a_message_that_was_folded_already_is_the_callers_error() -> None:

@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import typer
 
 from keelstep import errors
-from keelstep.cli import ages, exits, options, reading
+from keelstep.cli import exits, options, reading
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
+from keelstep.events import clock
 from keelstep.kube import Object
+from keelstep.views import ages
 
 COLUMNS = ("NAME", "PHASE", "EXECUTION", "TOOL", "TIER", "BY", "DEADLINE", "AGE")
 _TRIES = 5
@@ -56,7 +58,7 @@ async def _list(
     if not items:
         session.show.line(f"no{' pending' if pending else ''} gates in {namespace or 'any namespace'}")
         return
-    now = ages.now()
+    now = clock.now()
     rows = [_row(item, now) for item in items]
     if all_namespaces:
         rows = [[item["metadata"]["namespace"], *cells] for item, cells in zip(items, rows, strict=True)]

@@ -12,10 +12,11 @@ from typing import Annotated
 import typer
 
 from keelstep import kube
-from keelstep.cli import ages, exits, options, reading
+from keelstep.cli import exits, options, reading
 from keelstep.cli.commands import status
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
+from keelstep.events import clock
 from keelstep.kinds import names
 from keelstep.kinds.execution import TERMINAL_PHASES
 from keelstep.kube import Kind, Object
@@ -162,7 +163,7 @@ async def _await(
     count = f"{len(stopped)} run{'' if len(stopped) == 1 else 's'} stopped"
     session.show.line(f"{what} killed; {count}")
     if stopped:
-        now = ages.now()
+        now = clock.now()
         session.show.table(status.COLUMNS, [status.row(each, now) for each in stopped])
 
 

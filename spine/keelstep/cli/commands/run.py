@@ -14,7 +14,8 @@ from keelstep.cli.show import Output
 from keelstep.kube import Object
 
 _MONEY = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,6})?$")
-_MOST_NAME = 63
+_MOST_NAME = 52
+"""Pods are named after an Execution."""
 
 
 def add(app: typer.Typer) -> None:
@@ -61,13 +62,14 @@ async def _run(
         )
     if not goal.strip():
         raise exits.usage("--goal: must say something, such as 'Order 1042 arrived broken.'")
+    pairs = split_inputs(inputs or [])
     found = await _strategy(session, strategy)
     spec: Object = {
         "strategyRef": {"name": strategy},
         "goal": goal,
         "requestedBy": await session.person.user(),
     }
-    values = parse_inputs(inputs or [], found)
+    values = parse_inputs(pairs, found)
     if values:
         spec["inputs"] = values
     if budget is not None:
@@ -115,21 +117,35 @@ async def _strategy(session: Session, name: str) -> Object | None:
         raise exits.not_found(f"{ended.message}{known}") from ended
 
 
-def parse_inputs(pairs: list[str], strategy: Object | None) -> Object:
-    """`k=v` pairs as values of the strategy's slots: text for a string slot, JSON for any other.
+def split_inputs(pairs: list[str]) -> list[tuple[str, str]]:
+    """`k=v` pairs as names and texts.
 
     Raises:
-        exits.Ended: a pair is none, or does not fit its slot.
+        exits.Ended: one is no pair, or a name comes twice.
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise exits.usage(f"--input: expected name=value such as customer_name=Ada, got {pair!r}")
+        if name in found:
+            raise exits.usage(f"--input: {name} is given twice")
+        found[name] = text
+    return list(found.items())
+
+
+def parse_inputs(pairs: list[tuple[str, str]], strategy: Object | None) -> Object:
+    """Values of the strategy's slots: text for a string slot, JSON for any other.
+
+    Raises:
+        exits.Ended: a name or a value does not fit the slots.
     """
     slots: dict[str, str] | None = None
     if strategy is not None:
         declared = strategy["spec"]["prompt"].get("slots", [])
         slots = {slot["name"]: slot.get("type", "string") for slot in declared}
     found: Object = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise exits.usage(f"--input: expected name=value such as customer_name=Ada, got {pair!r}")
+    for name, text in pairs:
         if slots is not None and name not in slots:
             raise exits.usage(
                 f"--input: the strategy has no slot {name!r}; it has {', '.join(slots) or 'none'}"
@@ -169,4 +185,5 @@ def _value(name: str, text: str, slot_type: str) -> Any:
 def _made_up(strategy: str) -> str:
     """A name that nobody has: six hex digits behind the strategy's."""
     tail = secrets.token_hex(3)
-    return f"{strategy[: _MOST_NAME - len(tail) - 1].rstrip('-.')}-{tail}"
+    head = strategy.replace(".", "-")[: _MOST_NAME - len(tail) - 1].rstrip("-")
+    return f"{head}-{tail}"

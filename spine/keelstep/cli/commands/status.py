@@ -4,10 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from keelstep.cli import ages, options, reading
+from keelstep.cli import options, reading
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
+from keelstep.events import clock
 from keelstep.kube import Object
+from keelstep.views import ages
 
 COLUMNS = ("NAME", "PHASE", "REASON", "STRATEGY", "STEP", "COST", "GATE", "AGE")
 
@@ -35,7 +37,7 @@ async def _status(
         return session.show.data(items)
     if not items:
         return session.show.line(f"no Executions in {namespace or 'any namespace'}")
-    now = ages.now()
+    now = clock.now()
     rows = [row(item, now) for item in items]
     if all_namespaces:
         rows = [[item["metadata"]["namespace"], *cells] for item, cells in zip(items, rows, strict=True)]

@@ -1,11 +1,6 @@
-"""How long ago was that? As kubectl writes it: `5s`, `4m10s`, `3h5m`, `2d4h`."""
+"""How long ago was that? As kubectl writes it: `5s`, `4m10s`, `3h5m`, `2d4h`. Pure: for reading, nothing decides by it."""
 
 from keelstep.events import clock
-
-
-def now() -> int:
-    """This machine's clock, nanoseconds since 1970; ages are for reading, nothing decides by them."""
-    return clock.now()
 
 
 def age(since: str | None, until: int) -> str:

@@ -1,0 +1,6 @@
+"""The numbers: what one step, one run and a thousand runs cost, on the machine this is run on.
+
+What is here: `cli` (`make bench`), `catalogue` (which benches there are), `benches/` (one module each), and what they
+share: `samples` (percentiles), `result` (the JSON), `machine` (where it ran), `calm` (who else was working), `stage` (a
+whole keelstep, started when the first bench asks). What is not: a test; no bench asserts a time. Start with `catalogue`.
+"""

@@ -1,0 +1,168 @@
+"""What does the operator cost with many runs? CPU and memory with finished ones only, then with running ones beside.
+
+Finished runs are real logs retold (see `history`), adopted by the operator from applied Executions. Running ones are
+real: 50 runner processes of the example's runaway agent, which looks at an order about every four seconds.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import psutil
+
+from hack.bench import history, samples
+from hack.bench.place import Place
+from hack.bench.result import Figure, Result
+from hack.bench.stage import TENANT, Stage
+from hack.local.world import REQUESTER
+
+PARTS = ("operator", "gateway", "nats-server")
+FULL_SECONDS = 30.0
+_AGENTS_TURNS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """How many runs, and how long it is watched."""
+
+    finished: int
+    running: int
+    seconds: float
+    """Of one repetition."""
+    repetitions: int
+
+
+FULL = Sizes(finished=1_000, running=50, seconds=FULL_SECONDS, repetitions=3)
+SMOKE = Sizes(finished=3, running=1, seconds=1.0, repetitions=1)
+BYTES_IN_MIB = 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Use:
+    """One part's use, a number for each repetition."""
+
+    cpu_percent: list[float] = field(default_factory=list)
+    """Of one core."""
+    rss_mib: list[float] = field(default_factory=list)
+
+
+def run(place: Place) -> Result:
+    """Watch the operator under load."""
+    sizes = place.choose(FULL, SMOKE)
+    stage = place.stage()
+    before = {part: _process(stage, part).memory_info().rss / BYTES_IN_MIB for part in PARTS}
+    adopting = _finish(place, stage, sizes)
+    resting = _watch(place, stage, sizes, "with finished runs only")
+    _run_many(place, stage, sizes)
+    busy = _watch(place, stage, sizes, "with running ones beside")
+    figures = [
+        *_figures(f"{sizes.finished:,} finished, 0 running", resting, sizes),
+        *_figures(f"{sizes.finished:,} finished, {sizes.running} running", busy, sizes),
+    ]
+    figures.append(
+        Figure(
+            subject="operator",
+            measure="finished runs adopted",
+            unit="executions/s",
+            values={"value": samples.spread([sizes.finished / adopting])},
+            samples=sizes.finished,
+            repetitions=1,
+        )
+    )
+    rss = ", ".join(f"{part} {before[part]:.0f} MiB" for part in PARTS)
+    return Result(
+        figures=figures,
+        sizes={
+            "finished": sizes.finished,
+            "running": sizes.running,
+            "seconds": sizes.seconds,
+            "repetitions": sizes.repetitions,
+        },
+        notes=[
+            "CPU in per cent of one core; resident memory at the end of each repetition",
+            f"resident before: {rss}",
+            "finished: the log of one real run retold for each, then an Execution applied and adopted (no Pods left over)",
+            "running: real runner processes, each with a model call and an order look-up about every four seconds",
+        ],
+    )
+
+
+def _finish(place: Place, stage: Stage, sizes: Sizes) -> float:
+    """Make the finished runs; seconds until the operator shows all of them as over."""
+    stage.warm_up()
+    pattern = stage.pattern()
+    names = [f"finished-{number}" for number in range(sizes.finished)]
+    manifests = [stage.manifest("small-claim", name) for name in names]
+    began = time.monotonic()
+    asyncio.run(history.retell(stage.platform, TENANT, pattern, manifests))
+
+    def are_over() -> bool:
+        phases = stage.watcher.phases()
+        over = sum(phases.get(name) == "Succeeded" for name in names)
+        place.step.update(f"{over:,} of {sizes.finished:,} finished runs adopted")
+        return over == sizes.finished
+
+    stage.until("the finished runs to be adopted", are_over, seconds=600)
+    return time.monotonic() - began
+
+
+def _run_many(place: Place, stage: Stage, sizes: Sizes) -> None:
+    """Start the running ones, and wait until each has got into its stride."""
+    names = [f"running-{number}" for number in range(sizes.running)]
+    stage.tenant.apply(stage.tenant.person(REQUESTER), [stage.manifest("runaway", name) for name in names])
+    before = stage.platform.model_calls("runaway")
+
+    def are_running() -> bool:
+        phases = stage.watcher.phases()
+        running = sum(phases.get(name) == "Running" for name in names)
+        asked = stage.platform.model_calls("runaway") - before
+        place.step.update(f"{running} of {sizes.running} running, {asked} model calls")
+        time.sleep(0.5)
+        return running == sizes.running and asked >= _AGENTS_TURNS * sizes.running
+
+    stage.until("the runs to get going", are_running, seconds=600)
+
+
+def _watch(place: Place, stage: Stage, sizes: Sizes, what: str) -> dict[str, _Use]:
+    found = {part: _Use() for part in PARTS}
+    for repetition in range(sizes.repetitions):
+        place.step.update(f"{what}, repetition {repetition + 1} of {sizes.repetitions}")
+        processes = {part: _process(stage, part) for part in PARTS}
+        spent, began = {part: _cpu(each) for part, each in processes.items()}, time.monotonic()
+        time.sleep(sizes.seconds)
+        seconds = time.monotonic() - began
+        for part, each in processes.items():
+            found[part].cpu_percent.append((_cpu(each) - spent[part]) / seconds * 100)
+            found[part].rss_mib.append(each.memory_info().rss / BYTES_IN_MIB)
+    return found
+
+
+def _figures(load: str, found: dict[str, _Use], sizes: Sizes) -> list[Figure]:
+    figures = []
+    for part, use in found.items():
+        for measure, unit, values in (
+            ("CPU", "% of a core", use.cpu_percent),
+            ("memory", "MiB", use.rss_mib),
+        ):
+            figures.append(
+                Figure(
+                    subject=part,
+                    measure=f"{measure}, {load}",
+                    unit=unit,
+                    values={"value": samples.spread(values)},
+                    samples=1,
+                    repetitions=sizes.repetitions,
+                )
+            )
+    return figures
+
+
+def _process(stage: Stage, part: str) -> psutil.Process:
+    found = stage.platform.find(part)
+    assert found is not None, f"{part} does not run"
+    return psutil.Process(found.pid)
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

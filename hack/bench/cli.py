@@ -1,0 +1,118 @@
+"""How is a bench run? `make bench`: a table on standard output, JSON under `build/bench/`, progress on standard error."""
+
+import enum
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from hack.bench import calm, catalogue, machine, report, result
+from hack.bench.catalogue import Bench
+from hack.bench.place import Place
+from hack.cluster import errors as cluster_errors
+from hack.cluster import progress, settings
+from hack.local.kubectl import CommandError
+from hack.local.platform import PlatformError
+from keelstep import logs
+from keelstep.events import clock
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+RESULTS = settings.REPOSITORY / "build" / "bench"
+WIDTH = 150
+"""Of the table where standard output is no terminal."""
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+
+
+class Output(enum.StrEnum):
+    """What standard output gets."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+@app.command()
+def bench(
+    only: Annotated[list[str] | None, typer.Option(help="Run only this bench; may be given again.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Tiny sizes: shows that every bench works.")] = False,
+    output: Annotated[Output, typer.Option(help="What standard output gets.")] = Output.TABLE,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for calm before a repetition.")] = 20.0,
+    results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = RESULTS,
+) -> None:
+    """Measure and show. Example: python -m hack.bench --only append --only fold"""
+    chosen = _chosen(only or [])
+    logs.configure("bench", "WARNING")
+    try:
+        documents = _run(chosen, results, is_smoke=smoke, patience_seconds=0.0 if smoke else patience)
+    except (cluster_errors.ClusterError, PlatformError, CommandError, AssertionError) as error:
+        print(f"\nmake bench: {error}", file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED) from error
+    except KeyboardInterrupt:
+        print("\nInterrupted; what was started has been ended.", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    if output is Output.JSON:
+        print(json.dumps(documents, indent=2, ensure_ascii=False))
+    else:
+        out = Console(highlight=False)
+        report.show(documents, out if out.is_terminal else Console(highlight=False, width=WIDTH))
+    lacking = [f"{each['name']}: {line}" for each in documents for line in result.problems(each)]
+    if lacking:
+        print("make bench: results are not whole:\n  " + "\n  ".join(lacking), file=sys.stderr)
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _chosen(names: Sequence[str]) -> list[Bench]:
+    known = {each.name: each for each in catalogue.BENCHES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"no bench {', '.join(unknown)}; there are {', '.join(known)}")
+    return [each for each in catalogue.BENCHES if not names or each.name in names]
+
+
+def _run(
+    chosen: Sequence[Bench], results: Path, *, is_smoke: bool, patience_seconds: float
+) -> list[Mapping[str, Any]]:
+    results.mkdir(parents=True, exist_ok=True)
+    # beside the results and not under /tmp, which may be memory: the disk is half of what is measured
+    folder = Path(tempfile.mkdtemp(prefix=".state-", dir=results))
+    shown = progress.Progress()
+    documents: list[Mapping[str, Any]] = []
+    observed = calm.Calm(patience_seconds=patience_seconds)
+    place: Place | None = None
+    try:
+        for each in chosen:
+            with shown.step(f"Measuring {each.name}: {each.question}") as step:
+                if place is None:
+                    place = Place(is_smoke=is_smoke, shown=shown, step=step, folder=folder, calm=observed)
+                place.step = step
+                facts = machine.facts(folder)
+                found = each.run(place)
+            written = result.document(
+                each.name,
+                each.question,
+                found,
+                command=_command(each, is_smoke=is_smoke),
+                taken_at=clock.whole(clock.now()),
+                is_smoke=is_smoke,
+                machine=facts,
+                noise=observed.take(),
+            )
+            shown.note(f"written: {result.write(results, written)}")
+            documents.append(written)
+    finally:
+        if place is not None:
+            with shown.step("Ending what was started"):
+                place.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    return documents
+
+
+def _command(each: Bench, *, is_smoke: bool) -> str:
+    return f"python -m hack.bench --only {each.name}" + (" --smoke" if is_smoke else "")

@@ -1,0 +1,48 @@
+"""Where does a bench work? What it is given: how much to do, a folder, calm, and a whole keelstep if it asks.
+
+The keelstep is started by the first bench that asks for it and shared by the others; `close` ends it.
+"""
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from hack.bench import stage
+from hack.bench.calm import Calm
+from hack.bench.stage import Stage
+from hack.cluster.progress import Progress, Step
+
+Sizes = TypeVar("Sizes")
+
+
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """One call of `make bench`."""
+
+    is_smoke: bool
+    """Tiny sizes: it only shows that every bench works."""
+    shown: Progress
+    step: Step
+    """The bench being run: tells how far it is."""
+    folder: Path
+    """For state: on the disk that is measured, empty at first."""
+    calm: Calm
+    _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _stage: Stage | None = None
+
+    def choose(self, full: Sizes, smoke: Sizes) -> Sizes:
+        """The sizes of this call."""
+        return smoke if self.is_smoke else full
+
+    def stage(self) -> Stage:
+        """A whole keelstep, started now if it does not run yet."""
+        if self._stage is None:
+            self.step.update("starting a whole keelstep")
+            self._stage = self._stack.enter_context(stage.running(self.folder / "stage"))
+        return self._stage
+
+    def close(self) -> None:
+        """End what was started."""
+        self._stage = None
+        self._stack.close()

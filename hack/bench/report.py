@@ -1,0 +1,58 @@
+"""How does a person read the results? One table; ratios where there is a reference in the same run."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box, console, table
+
+_DIGITS = 3
+
+
+def show(documents: Sequence[Mapping[str, Any]], out: console.Console) -> None:
+    """Print all results, each figure as its median with least and greatest of the repetitions."""
+    for written in documents:
+        out.print(_table(written))
+        for note in written["notes"]:
+            out.print(f"  {note}", style="dim", markup=False)
+        if not written["noise"].get("is_calm", True):
+            busy = max(written["noise"]["background_cpu_percent"])
+            out.print(
+                f"  not calm: others used up to {busy:.0f} % of the cores", style="yellow", markup=False
+            )
+        out.print()
+
+
+def _table(written: Mapping[str, Any]) -> table.Table:
+    shown = table.Table(
+        title=f"{written['name']}: {written['question']}", title_justify="left", box=box.SIMPLE_HEAD
+    )
+    shown.add_column("who")
+    shown.add_column("what")
+    for heading in ("p50 / value", "p99", "unit", "ratio", "n", "aim"):
+        shown.add_column(heading, justify="right")
+    for figure in written["figures"]:
+        values = figure["values"]
+        shown.add_row(
+            figure["subject"],
+            figure["measure"],
+            _spread(values.get("p50") or values.get("value")),
+            _spread(values.get("p99")),
+            figure["unit"],
+            " / ".join(f"{ratio:.2f}×" for ratio in figure["ratio"].values()),
+            f"{figure['repetitions']}x{figure['samples']}",
+            " ".join(f"{name} {number:g}" for name, number in figure["target"].items()),
+        )
+    return shown
+
+
+def _spread(spread: Mapping[str, float] | None) -> str:
+    if spread is None:
+        return ""
+    least, middle, greatest = (_number(spread[name]) for name in ("min", "median", "max"))
+    return middle if least == greatest else f"{middle} ({least}–{greatest})"
+
+
+def _number(number: float) -> str:
+    if number >= 1_000:
+        return f"{number:,.0f}"
+    return f"{number:.{_DIGITS}g}"

@@ -1,0 +1,122 @@
+"""Where do whole runs happen? On a keelstep of the bench's own: real API server, node, broker, operator, gateway, model.
+
+The scripted model answers at once where its script names no delay, so what is measured is the platform. Everything
+lies in one folder and is ended with the block.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hack.bench import watcher
+from hack.bench.timeline import Timeline
+from hack.bench.watcher import Watcher
+from hack.cluster import build, controlplane, nodes, progress, settings
+from hack.local.platform import Platform
+from hack.local.world import REQUESTER, Tenant
+from keelstep.events.frame import Stored
+
+TENANT = "bench"
+RUN_SECONDS = 120.0
+POLL_SECONDS = 0.01
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage:
+    """A running keelstep with the refund example in one namespace."""
+
+    platform: Platform
+    tenant: Tenant
+    watcher: Watcher
+    _timelines: list[Timeline] = field(default_factory=list)
+    _number: int = 0
+    _is_warm: bool = False
+
+    def manifest(self, example: str, name: str) -> Any:
+        """One of the example's executions under another name."""
+        found = next(
+            each for each in self.tenant.manifests("executions.yaml") if each["metadata"]["name"] == example
+        )
+        renamed = copy.deepcopy(found)
+        renamed["metadata"]["name"] = name
+        return renamed
+
+    def timelines(self, runs: int, told: Callable[[int], None]) -> list[Timeline]:
+        """Runs of `small-claim`, one after the other; those measured before count."""
+        while len(self._timelines) < runs:
+            self._number += 1
+            self._timelines.append(self._run_once(f"small-claim-{self._number}"))
+            told(len(self._timelines))
+        return self._timelines[:runs]
+
+    def warm_up(self) -> None:
+        """One run that counts for nothing: the gateway loads its model client at the first call."""
+        if not self._is_warm:
+            self._run_once("warm-up")
+            self._is_warm = True
+
+    def pattern(self) -> Sequence[Stored]:
+        """The log of a real, finished run."""
+        return self.watcher.read(TENANT, self.watcher.run("warm-up").xid)
+
+    def _run_once(self, name: str) -> Timeline:
+        """Apply one run with kubectl, wait until it and its Pod are over."""
+        wanted = self.manifest("small-claim", name)
+        requester = self.tenant.person(REQUESTER)
+        applied_at = time.time_ns()
+        self.tenant.apply(requester, [wanted])
+        returned_at = time.time_ns()
+        seen = self.watcher.run(name)
+        self.until(f"{name} to be over", lambda: seen.is_over)
+        assert seen.phase == "Succeeded", f"{name} ended {seen.phase}, see {self.platform.folder / 'logs'}"
+        return Timeline.build(applied_at, returned_at, seen, self.watcher.read(TENANT, seen.xid))
+
+    def until(self, what: str, holds: Callable[[], Any], seconds: float = RUN_SECONDS) -> None:
+        """Wait for a condition.
+
+        Raises:
+            AssertionError: it did not hold in time.
+        """
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"waited {seconds:.0f} s for {what}; logs: {self.platform.folder / 'logs'}"
+                )
+            time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stage]:
+    """A keelstep with the example's agents, ready for runs. Its etcd syncs to disk, unlike that of the tests."""
+    programs = build.ensure(settings.read(), shown=progress.Progress())
+    plane = controlplane.start(folder / "cluster", programs, is_durable=True)
+    try:
+        nodes.start(plane)
+        with _keelstep(
+            Platform(folder=folder / "keelstep", plane=plane, kubectl_binary=programs["kubectl"])
+        ) as ready:
+            yield ready
+    finally:
+        nodes.stop(plane)
+        plane.stop()
+
+
+@contextmanager
+def _keelstep(platform: Platform) -> Iterator[Stage]:
+    try:
+        platform.start_broker()
+        platform.start_example()
+        platform.define()
+        platform.start_operator()
+        platform.start_gateway()
+        tenant = Tenant(platform=platform, name=TENANT)
+        tenant.furnish()
+        with watcher.watching(platform, TENANT) as watched:
+            yield Stage(platform=platform, tenant=tenant, watcher=watched)
+    finally:
+        platform.stop_all()
