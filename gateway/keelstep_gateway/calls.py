@@ -23,7 +23,8 @@ from keelstep.events import frame, types
 from keelstep.log import ask, subjects
 from keelstep.log.reader import StreamReader
 from keelstep_gateway import answers
-from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.executions import Executions
+from keelstep_gateway.hold import Hold
 from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.presence import NAME
 from keelstep_gateway.toolcalls import ToolCalls
@@ -147,7 +148,7 @@ class Calls:
                 hold, asker.attempt, msgspec.json.decode(request, type=ask.AskModel)
             )
         wish = msgspec.json.decode(request, type=ask.AskTool)
-        return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index))
+        return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index), wish.after)
 
     async def _read(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
         if asker.verb == "log":

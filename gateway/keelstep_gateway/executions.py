@@ -1,13 +1,12 @@
 """What does this gateway hold of each execution? The fold of its log, the pinned revisions, and its calls in flight.
 
-A hold is a cache: dropping it loses nothing, so the oldest go first. Nothing here decides.
-
-One flight per call: whoever asks for a call that this process is making waits for it, and its end is the log's word.
+Everything here is a cache: dropping it loses nothing, so the oldest go first. Nothing here decides.
 """
 
 import asyncio
+import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,93 +16,19 @@ from nats.aio.client import Client
 from keelstep import errors
 from keelstep.domain import canonical, revision
 from keelstep.domain.state import State
-from keelstep.events import clock, signing, types, value
+from keelstep.events import signing, types, value
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log
+from keelstep_gateway.hold import Hold
 
 log = structlog.get_logger(__name__)
 
-FRESH_SECONDS = 0.02
-"""A fold read longer ago than this is read again before anything is sent: this process may have been frozen."""
 _REVISIONS_CACHED = 2_000
 _ARGUMENTS_CACHED = 64
-
-
-@dataclass(slots=True)
-class Hold:
-    """This gateway's hold on one execution."""
-
-    tenant: str
-    xid: str
-    log: Log
-    turn: asyncio.Semaphore
-    """Bounds what all holds together have in flight."""
-    flights: dict[Hashable, "asyncio.Task[None]"] = field(default_factory=dict)
-    """Calls this process is making, by place or by model ordinal."""
-    arguments: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
-    """Loaded arguments by digest."""
-    pinned: revision.Pinned | None = None
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def wake(self) -> None:
-        """Something was stored."""
-        self._changed.set()
-
-    async def wait_change(self, within_seconds: float) -> None:
-        """Return once something is stored, or after so long."""
-        self._changed.clear()
-        try:
-            async with asyncio.timeout(within_seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
-
-    async def fresh(self, read_at: int) -> State:
-        """The fold, read again where it was read too long ago (boot-time nanoseconds).
-
-        The broker answers on the connection that control records come on, so what was stopped while this process was
-        frozen is known by then.
-
-        Raises:
-            errors.BrokerUnavailableError: it could not be read now.
-        """
-        if clock.boot() - read_at > FRESH_SECONDS * clock.SECOND:
-            return await self.log.refresh()
-        return self.log.state
-
-    async def fly(self, key: Hashable, work: Callable[[], Awaitable[None]]) -> None:
-        """Do this work once at a time, to its end even where the asker goes away.
-
-        Raises:
-            Exception: whatever the work raises.
-        """
-        flight = self.flights.get(key)
-        if flight is None:
-            flight = asyncio.create_task(self._fly(work))
-            self.flights[key] = flight
-            flight.add_done_callback(lambda done: self._land(key, done))
-        await asyncio.shield(flight)
-
-    async def landed(self, key: Hashable) -> bool:
-        """Wait for the flight of this key; false where there is none."""
-        flight = self.flights.get(key)
-        if flight is None:
-            return False
-        await asyncio.wait({flight})
-        return True
-
-    async def _fly(self, work: Callable[[], Awaitable[None]]) -> None:
-        async with self.turn:
-            await work()
-
-    def _land(self, key: Hashable, done: "asyncio.Task[None]") -> None:
-        self.flights.pop(key, None)
-        if not done.cancelled() and (error := done.exception()) is not None:
-            reason = error.reason if isinstance(error, errors.KeelstepError) else type(error).__name__
-            log.warning("call_interrupted", execution=self.xid, call=str(key), reason=reason)
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -207,6 +132,21 @@ class Executions:
         except ValueError:
             return {}, "they are not JSON"
         return (document, "") if isinstance(document, dict) else ({}, "they are not a JSON object")
+
+    async def seal(self, hold: Hold, payload: bytes) -> value.Value:
+        """The Value of something that happened, stored before any event names it, however long that takes.
+
+        Raises:
+            errors.BrokerClosedError: the connection is closed for good.
+        """
+        sealed = value.seal(payload, media_type=value.JSON, salt=secrets.token_hex(16))
+        while sealed.ref is not None:
+            try:
+                await self.objects.put(hold.tenant, hold.xid, sealed, payload)
+                break
+            except errors.BrokerUnavailableError:
+                await asyncio.sleep(_PAUSE_SECONDS)
+        return sealed
 
     async def _strategy(self, tenant: str, digest: str) -> tuple[str, AgentStrategySpec]:
         found: tuple[str, AgentStrategySpec] = await self._revision(tenant, digest, revision.load_strategy)

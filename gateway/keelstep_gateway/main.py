@@ -1,49 +1,20 @@
 """Start and end of a gateway process.
 
-At SIGTERM it takes no more requests, finishes the calls in flight within a bound, and still answers to its name until the
-last is done. Exit codes: 0 stopped; 2 wrong settings or identity; 1 anything else.
+Exit codes: 0 stopped; 2 wrong settings or identity; 1 anything else.
 """
 
-import asyncio
-import signal
 import sys
-from pathlib import Path
 
 import structlog
 import uvloop
-from nats.aio.client import Client
 
-from keelstep import errors, kube, logs, points, settings
-from keelstep.events import clock
-from keelstep.events.signing import Keyring, Signer
-from keelstep.log import connection, follow, identities, view
-from keelstep.log.objects import Objects
-from keelstep.log.reader import StreamReader
-from keelstep_gateway import credentials, prices, providers
-from keelstep_gateway.calls import Calls
-from keelstep_gateway.executions import Executions
-from keelstep_gateway.law import Law
-from keelstep_gateway.modelcalls import ModelCalls
-from keelstep_gateway.models import Models
-from keelstep_gateway.perform import Performer
-from keelstep_gateway.presence import Presence
-from keelstep_gateway.records import Scribe
+from keelstep import errors, logs, points, settings
+from keelstep_gateway.gateway import Gateway
 from keelstep_gateway.settings import Settings
-from keelstep_gateway.sweep import Sweep
-from keelstep_gateway.takeover import TakeOver
-from keelstep_gateway.toolcalls import ToolCalls
-from keelstep_gateway.transports.http import Http
 
 log = structlog.get_logger(__name__)
 
 EXIT_OK, EXIT_FAILED = 0, 1
-CLOCK_CHECK_SECONDS = 60.0
-WAITING_PER_CALL = 16
-"""Requests that may wait for each call that may be made at once; more are sent to another gateway."""
-
-
-class _StopError(Exception):
-    """Somebody asked this process to end."""
 
 
 def main() -> None:
@@ -66,198 +37,14 @@ async def _run(chosen: Settings) -> int:
     except* (errors.SettingsError, errors.IdentityRefusedError) as group:
         raise group.exceptions[0] from None
     except* errors.KeelstepError as group:
-        log.error("failed", why=[str(error) for error in group.exceptions])
+        log.error("failed", why=_reasons(group))
         code = EXIT_FAILED
     return code
 
 
-class Gateway:
-    """A gateway process's parts, put together."""
-
-    def __init__(
-        self,
-        chosen: Settings,
-        nc: Client,
-        signer: Signer,
-        keyring: Keyring,
-        source: credentials.CredentialSource,
-    ) -> None:
-        self.chosen = chosen
-        self.nc = nc
-        self.source = source
-        self.view = view.View(nc, keyring)
-        self.law = Law(self.view)
-        self.models = Models()
-        self.transport = Http()
-        self.presence = Presence(nc, self._describe)
-        self.is_draining = False
-        scribe = Scribe(self.presence.owner)
-        reader = StreamReader(nc, chosen.shard)
-        self.executions = Executions(
-            nc=nc,
-            reader=reader,
-            objects=Objects(nc),
-            signer=signer,
-            keyring=keyring,
-            shard=chosen.shard,
-            most=chosen.executions_cached,
-            concurrency=chosen.concurrency,
-        )
-        performer = Performer(
-            scribe=scribe,
-            executions=self.executions,
-            law=self.law,
-            transport=self.transport,
-            credentials=source,
-        )
-        takeover = TakeOver(
-            scribe=scribe,
-            executions=self.executions,
-            law=self.law,
-            presence=self.presence,
-            performer=performer,
-        )
-        self.sweep = Sweep(
-            nc=nc,
-            shard=chosen.shard,
-            executions=self.executions,
-            takeover=takeover,
-            every_seconds=chosen.sweep_seconds,
-        )
-        self.calls = Calls(
-            nc=nc,
-            shard=chosen.shard,
-            executions=self.executions,
-            reader=reader,
-            tools=ToolCalls(
-                scribe=scribe,
-                executions=self.executions,
-                law=self.law,
-                performer=performer,
-                takeover=takeover,
-            ),
-            models=ModelCalls(
-                scribe=scribe,
-                executions=self.executions,
-                law=self.law,
-                takeover=takeover,
-                models=self.models,
-                prices=prices.load(chosen.price_table),
-                providers=providers.load(chosen.providers),
-                timeout_seconds=chosen.model_timeout_seconds,
-            ),
-            most_waiting=chosen.concurrency * WAITING_PER_CALL,
-        )
-
-    @classmethod
-    async def connect(cls, chosen: Settings) -> "Gateway":
-        """A gateway with its connection to the broker.
-
-        Raises:
-            errors.SettingsError: a file it is told of cannot be used.
-            errors.KeelstepError: the broker is not there, or does not accept it.
-        """
-        signer = _signer(chosen.signing_key)
-        keyring = _keyring(chosen.keyring)
-        _text("KEELSTEP_NATS_CREDENTIALS", chosen.nats_credentials)
-        source: credentials.CredentialSource
-        if chosen.credentials_source == "directory":
-            assert chosen.credentials_dir is not None
-            if not chosen.credentials_dir.is_dir():
-                raise errors.SettingsError(f"KEELSTEP_CREDENTIALS_DIR: {chosen.credentials_dir} is no folder")
-            source = credentials.Directory(chosen.credentials_dir)
-        else:
-            source = credentials.Secrets(await kube.Kube.connect(chosen.kubeconfig))
-        nc = await connection.connect(
-            chosen.nats_url,
-            chosen.nats_credentials,
-            "gateway",
-            inbox_prefix=identities.inbox(identities.Role.GATEWAY),
-            tls_ca=chosen.nats_ca_file,
-        )
-        return cls(chosen, nc, signer, keyring, source)
-
-    async def run(self) -> None:
-        """Serve until a signal, or until the connection is closed for good.
-
-        Raises:
-            ExceptionGroup: of what ended it.
-        """
-        stop = asyncio.Event()
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(sign, stop.set)
-        try:
-            await connection.check_clock(self.nc, clock.now)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self.view.run())
-                group.create_task(self._follow())
-                group.create_task(self._check_clock())
-                await self.view.wait_current()
-                await self.presence.start()
-                sweep = group.create_task(self.sweep.run())
-                if self.chosen.preload_models:
-                    self.models.load()
-                await self.calls.start()
-                log.info("ready", owner=self.presence.owner, shard=self.chosen.shard)
-                await stop.wait()
-                self.is_draining = True
-                sweep.cancel()
-                await self.calls.stop(self.chosen.drain_seconds)
-                raise _StopError
-        except* _StopError:
-            log.info("stopped")
-        finally:
-            await self._close()
-
-    async def _follow(self) -> None:
-        await follow.follow(self.nc, self.chosen.shard, self.sweep.wake)
-
-    async def _check_clock(self) -> None:
-        """Begin nothing while this clock is not the broker's."""
-        while True:
-            await asyncio.sleep(CLOCK_CHECK_SECONDS)
-            try:
-                await connection.check_clock(self.nc, clock.now)
-                self.law.clock_problem = ""
-            except errors.ClockSkewError as error:
-                self.law.clock_problem = error.message
-                log.error("clock_wrong", message=error.message)
-            except errors.BrokerClosedError:
-                raise
-            except errors.BrokerError as error:
-                log.warning("clock_not_checked", why=error.message)
-
-    def _describe(self) -> dict[str, str]:
-        return {
-            "control": str(self.view.position),
-            "state": "draining" if self.is_draining else "ready",
-            "models": "loaded" if self.models.is_loaded else "loading",
-            "shard": str(self.chosen.shard),
-        }
-
-    async def _close(self) -> None:
-        await self.source.close()
-        await self.transport.close()
-        await self.models.close()
-        await self.nc.close()
-
-
-def _signer(path: Path) -> Signer:
-    try:
-        return Signer.parse(_text("KEELSTEP_SIGNING_KEY", path))
-    except ValueError as error:
-        raise errors.SettingsError(f"KEELSTEP_SIGNING_KEY: {path}: {error}") from error
-
-
-def _keyring(path: Path) -> Keyring:
-    try:
-        return Keyring.parse(_text("KEELSTEP_KEYRING", path).encode())
-    except ValueError as error:
-        raise errors.SettingsError(f"KEELSTEP_KEYRING: {path}: {error}") from error
-
-
-def _text(name: str, path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise errors.SettingsError(f"{name}: {path} cannot be read: {error}") from error
+def _reasons(group: BaseExceptionGroup[BaseException]) -> list[str]:
+    """Every error of a group and of the groups in it, in words."""
+    found: list[str] = []
+    for error in group.exceptions:
+        found += _reasons(error) if isinstance(error, BaseExceptionGroup) else [str(error)]
+    return found

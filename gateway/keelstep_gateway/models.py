@@ -7,12 +7,11 @@ error is not passed on: it may quote the conversation, or a part of the key.
 
 import asyncio
 import contextlib
-import contextvars
 import importlib
 import logging
 import os
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ import structlog
 
 from keelstep.domain import outcome
 from keelstep.kinds.contract import ErrorClass
+from keelstep_gateway import wire
 from keelstep_gateway.providers import Provider
 
 log = structlog.get_logger(__name__)
@@ -30,7 +30,6 @@ MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A longer message is not recorded."""
 MAX_BODY_BYTES = 2 * MAX_REPLY_BYTES
 """More of a response is not read."""
-CONNECTIONS = 256
 
 _QUIET: Mapping[str, str] = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
@@ -66,27 +65,6 @@ class Failure:
     """True where the provider may have worked for us."""
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What happened on the wire during one call."""
-
-    was_sent: bool = False
-    status: int | None = None
-    is_cut: bool = False
-
-    async def trace(self, name: str, _: Mapping[str, Any]) -> None:
-        """Called by the HTTP library at each of its own steps."""
-        if name.endswith(".send_request_headers.started"):
-            self.was_sent = True
-
-
-_seen: contextvars.ContextVar[_Seen | None] = contextvars.ContextVar("seen", default=None)
-
-
-class TooLargeError(httpx.HTTPError):
-    """More came back than is read."""
-
-
 class Models:
     """Every model there is."""
 
@@ -117,8 +95,8 @@ class Models:
     ) -> Reply | Failure:
         """Ask a model once; never raises for what the provider does."""
         library = await asyncio.shield(self.load())
-        seen = _Seen()
-        _seen.set(seen)
+        seen = wire.Seen()
+        wire.current.set(seen)
         try:
             async with asyncio.timeout(timeout_seconds):
                 response = await library.acompletion(
@@ -151,8 +129,7 @@ class Models:
         library.telemetry = False
         for name in _TALKATIVE:
             logging.getLogger(name).disabled = True
-        limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=15.0)
-        self._session = httpx.AsyncClient(transport=_Bounded(httpx.AsyncHTTPTransport(limits=limits)))
+        self._session = wire.client(MAX_BODY_BYTES)
         library.aclient_session = self._session
         log.info("models_loaded")
         return library
@@ -178,50 +155,6 @@ async def _imported(name: str) -> Any:
 
     threading.Thread(target=work, name=f"import-{name}", daemon=True).start()
     return await done
-
-
-class _Bounded(httpx.AsyncBaseTransport):
-    """Sees what happens on the wire, and reads no more than is allowed."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
-        self._inner = inner
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """One request, one response."""
-        seen = _seen.get() or _Seen()
-        request.headers["Accept-Encoding"] = "identity"  # what is counted is what it becomes in memory
-        request.extensions = {**request.extensions, "trace": seen.trace}
-        response = await self._inner.handle_async_request(request)
-        seen.status = response.status_code
-        assert isinstance(response.stream, httpx.AsyncByteStream)
-        return httpx.Response(
-            response.status_code,
-            headers=response.headers,
-            stream=_Counted(response.stream, seen),
-            extensions=response.extensions,
-        )
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        await self._inner.aclose()
-
-
-class _Counted(httpx.AsyncByteStream):
-    def __init__(self, inner: httpx.AsyncByteStream, seen: _Seen) -> None:
-        self._inner = inner
-        self._seen = seen
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for part in self._inner:
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                self._seen.is_cut = True
-                raise TooLargeError(f"more than {MAX_BODY_BYTES} bytes")
-            yield part
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 def _reply(model: str, response: Any) -> Reply | Failure:
@@ -258,7 +191,7 @@ def _reply(model: str, response: Any) -> Reply | Failure:
     )
 
 
-def _failure(model: str, error: Exception, seen: _Seen) -> Failure:
+def _failure(model: str, error: Exception, seen: wire.Seen) -> Failure:
     """What went wrong, from what was seen on the wire; from the library's own word where nothing was."""
     if seen.is_cut:
         return too_large(model)
@@ -271,7 +204,7 @@ def _failure(model: str, error: Exception, seen: _Seen) -> Failure:
     return _of_status(model, seen.status)
 
 
-def _unseen(model: str, error: Exception, seen: _Seen) -> Failure:
+def _unseen(model: str, error: Exception, seen: wire.Seen) -> Failure:
     status = getattr(error, "status_code", None)
     if isinstance(error, TimeoutError) or status == 408:
         return _timeout(model, may_be_billed=seen.was_sent)

@@ -12,7 +12,6 @@ and only the last word is a fact. What may be sent, tried again and said is deci
 """
 
 import asyncio
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +22,11 @@ from keelstep import errors, points
 from keelstep.domain import call, outcome
 from keelstep.domain.outcome import Judged
 from keelstep.domain.state import State
-from keelstep.events import clock, types, value
-from keelstep.events.value import Value
+from keelstep.events import clock, types
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep_gateway.credentials import CredentialSource
-from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.executions import Executions
+from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
 from keelstep_gateway.records import Scribe, Work
 from keelstep_gateway.transports.transport import Transport
@@ -157,7 +156,7 @@ class Performer:
     async def _record(self, hold: Hold, work: Work, tried: _Tried, latency_ms: int) -> None:
         """Append the result until it is stored, or another one is."""
         judged = tried.judged
-        output = await self._seal(hold, judged.output) if judged.output is not None else None
+        output = await self.executions.seal(hold, judged.output) if judged.output is not None else None
         event = await hold.log.append(
             lambda state: self.scribe.performed(state, work, judged, output, tried.attempts, latency_ms)
         )
@@ -172,16 +171,6 @@ class Performer:
             latency_ms=latency_ms,
             is_recorded=event is not None,
         )
-
-    async def _seal(self, hold: Hold, payload: bytes) -> Value:
-        sealed = value.seal(payload, media_type=value.JSON, salt=secrets.token_hex(16))
-        while sealed.ref is not None:
-            try:
-                await self.executions.objects.put(hold.tenant, hold.xid, sealed, payload)
-                break
-            except errors.BrokerUnavailableError:
-                await asyncio.sleep(_PAUSE_SECONDS)  # it happened, so it is told, however long that takes
-        return sealed
 
 
 def credential_of(spec: ToolContractSpec) -> str:

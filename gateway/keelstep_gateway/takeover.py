@@ -19,7 +19,8 @@ from keelstep.domain.state import Claim, ModelCall, State
 from keelstep.events import clock, types
 from keelstep.events.envelope import Cost
 from keelstep.log.spine import Proposal
-from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.executions import Executions
+from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
 from keelstep_gateway.perform import Performer
 from keelstep_gateway.presence import Presence

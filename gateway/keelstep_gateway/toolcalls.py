@@ -21,7 +21,8 @@ from keelstep.domain.state import Place, State
 from keelstep.events import clock
 from keelstep.log.spine import Proposal
 from keelstep_gateway import answers
-from keelstep_gateway.executions import Executions, Hold
+from keelstep_gateway.executions import Executions
+from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
 from keelstep_gateway.perform import Performer
 from keelstep_gateway.records import Scribe, Work
@@ -49,20 +50,20 @@ class ToolCalls:
     performer: Performer
     takeover: TakeOver
 
-    async def answer(self, hold: Hold, attempt: int, place: Place) -> answers.Answer:
-        """The answer to one wish.
+    async def answer(self, hold: Hold, attempt: int, place: Place, after: int) -> answers.Answer:
+        """The answer to one wish of an asker who has read up to the stream sequence `after`.
 
         Raises:
             errors.KeelstepError: it cannot be answered now.
         """
         while True:
-            state = await hold.log.refresh()
+            state = await hold.read_up_to(after)
             if await hold.landed(place):
                 continue
             if state.undecidable:
                 raise errors.UndecidableError(hold.xid, state.undecidable)
             if state.started is None:
-                return answers.refuse("Superseded", "there is no such run")
+                return answers.refuse("NotBegun", "there is no such run yet", is_transient=True)
             gathered = await self._gather(hold, state, attempt, place)
             verdict = call.decide_tool(gathered.ask(state))
             match verdict:

@@ -50,7 +50,10 @@ def bench(
     chosen = _chosen(only or [])
     logs.configure("bench", "WARNING")
     try:
-        documents = _run(chosen, results, is_smoke=smoke, patience_seconds=0.0 if smoke else patience)
+        # absolute: a Pod's process works in a folder of its own
+        documents = _run(
+            chosen, results.absolute(), is_smoke=smoke, patience_seconds=0.0 if smoke else patience
+        )
     except (cluster_errors.ClusterError, PlatformError, CommandError, AssertionError) as error:
         print(f"\nmake bench: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from error
@@ -106,12 +109,25 @@ def _run(
             )
             shown.note(f"written: {result.write(results, written)}")
             documents.append(written)
+    except BaseException:
+        _keep_logs(folder, results / "failed", shown)
+        raise
     finally:
         if place is not None:
             with shown.step("Ending what was started"):
                 place.close()
         shutil.rmtree(folder, ignore_errors=True)
     return documents
+
+
+def _keep_logs(folder: Path, kept: Path, shown: progress.Progress) -> None:
+    """The state goes; the logs of what failed stay until the next failure."""
+    shutil.rmtree(kept, ignore_errors=True)
+    for log in folder.rglob("*.log"):
+        kept.mkdir(parents=True, exist_ok=True)
+        shutil.copy(log, kept / log.name)
+    if kept.exists():
+        shown.note(f"logs of what was started: {kept}")
 
 
 def _command(each: Bench, *, is_smoke: bool) -> str:

@@ -5,6 +5,7 @@ lies in one folder and is ended with the block.
 """
 
 import copy
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from hack.bench.watcher import Watcher
 from hack.cluster import build, controlplane, nodes, progress, settings
 from hack.local.platform import Platform
 from hack.local.world import REQUESTER, Tenant
+from keelstep.events import clock
 from keelstep.events.frame import Stored
 
 TENANT = "bench"
@@ -72,8 +74,17 @@ class Stage:
         returned_at = time.time_ns()
         seen = self.watcher.run(name)
         self.until(f"{name} to be over", lambda: seen.is_over)
-        assert seen.phase == "Succeeded", f"{name} ended {seen.phase}, see {self.platform.folder / 'logs'}"
-        return Timeline.build(applied_at, returned_at, seen, self.watcher.read(TENANT, seen.xid))
+        assert seen.phase == "Succeeded", f"{name} ended {seen.phase}: {self.tenant.status(name)}"
+        process_at = self._process_started(f"{name}-a1")
+        return Timeline.build(applied_at, returned_at, process_at, seen, self.watcher.read(TENANT, seen.xid))
+
+    def _process_started(self, pod: str) -> int:
+        """When the node started a Pod's process, by the node's own log; nanoseconds since 1970."""
+        log = self.platform.plane.plan.folder / "logs" / f"{nodes.AGENT}.log"
+        for line in reversed(log.read_text().splitlines()):
+            if '"Container was started"' in line and f'"{pod}"' in line:
+                return clock.parse(json.loads(line)["timestamp"])
+        raise AssertionError(f"{log} does not say when {pod} was started")
 
     def until(self, what: str, holds: Callable[[], Any], seconds: float = RUN_SECONDS) -> None:
         """Wait for a condition.
@@ -84,9 +95,7 @@ class Stage:
         deadline = time.monotonic() + seconds
         while not holds():
             if time.monotonic() > deadline:
-                raise AssertionError(
-                    f"waited {seconds:.0f} s for {what}; logs: {self.platform.folder / 'logs'}"
-                )
+                raise AssertionError(f"waited {seconds:.0f} s for {what}")
             time.sleep(POLL_SECONDS)
 
 

@@ -1,6 +1,6 @@
 """When did what happen in one run? Moments of one clock, the machine's own: broker, API server and bench share it.
 
-    apply ─► accepted ─► exec.started ─► exec.attempt ─► Pod created ─► bound ─► runner connected ─► model.called
+    apply ─► accepted ─► exec.started ─► exec.attempt ─► Pod created ─► bound ─► process ─► connected ─► model.called
                                                                                                   ─► … exec.finished
                                                                                                   ─► status shows it
 Events carry the broker's own timestamp; the rest is when it was first seen from outside.
@@ -21,6 +21,7 @@ STEPS = (
     "… to exec.attempt",
     "… to the Pod created",
     "… to the Pod bound to the node",
+    "… to the runner's process started",
     "… to the runner connected",
     "… to the first own event (model.called)",
 )
@@ -42,6 +43,8 @@ class Timeline:
     attempt: float
     pod_created: float
     pod_bound: float
+    process: float
+    """The node has started the runner's process."""
     connected: float
     first_event: float
     """The first event of runner or gateway after `exec.attempt`."""
@@ -52,7 +55,9 @@ class Timeline:
     events: int
 
     @classmethod
-    def build(cls, applied_at: int, returned_at: int, seen: Seen, log: Sequence[Stored]) -> "Timeline":
+    def build(
+        cls, applied_at: int, returned_at: int, process_at: int, seen: Seen, log: Sequence[Stored]
+    ) -> "Timeline":
         """From what was seen and the run's log."""
         named = [(msgspec.json.decode(each.payload, type=_Head).type, each) for each in log]
         at = {name: each.stored_at for name, each in reversed(named)}
@@ -72,6 +77,7 @@ class Timeline:
             attempt=after(at["exec.attempt"]),
             pod_created=after(seen.pod_created_at),
             pod_bound=after(seen.pod_bound_at),
+            process=after(process_at),
             connected=after(seen.connected_at),
             first_event=after(own[0]),
             finished=after(at["exec.finished"]),
@@ -87,6 +93,7 @@ class Timeline:
             self.attempt,
             self.pod_created,
             self.pod_bound,
+            self.process,
             self.connected,
             self.first_event,
         )

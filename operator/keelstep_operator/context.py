@@ -3,6 +3,7 @@
 One for each process, made in `main`. It holds things together and decides nothing.
 """
 
+import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -117,6 +118,10 @@ class Context:
     """Questions once computed, by xid and the event that asked."""
     ended: set[tuple[str, int]] = field(default_factory=set)
     """Attempts whose identity is revoked and whose Secret is deleted, by xid and number."""
+    watched: set[str] = field(default_factory=set)
+    """Kinds of which the watch has told us something."""
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with each thing that the watch tells."""
     revoked: set[str] = field(default_factory=set)
     """Public keys that the broker had revoked when this process started."""
     now: Callable[[], int] = clock.now

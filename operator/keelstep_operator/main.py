@@ -97,13 +97,13 @@ async def run(settings: Settings) -> None:
         await _kinds_are_there(ctx.kube)
         if settings.metrics_port:
             ctx.metrics.serve(settings.metrics_port)
-        stop, ready = asyncio.Event(), asyncio.Event()
+        stop, ready, is_synced = asyncio.Event(), asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(follow.run(ctx), name="follow"),
-                group.create_task(_resync_when(ready, ctx), name="resync"),
+                group.create_task(_resync_when(ready, is_synced, ctx), name="resync"),
             ]
             await ctx.view.wait_current()
             # before kopf: what starts after it, it ends
@@ -116,6 +116,7 @@ async def run(settings: Settings) -> None:
             for sign in (signal.SIGTERM, signal.SIGINT):
                 # kopf took these; we want our own tasks to end first
                 asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+            await _first(is_synced, stop)
             log.info("ready", shard=settings.shard, namespaces=settings.namespaces or "all")
             await stop.wait()
             log.info("operator_stopping")
@@ -254,9 +255,9 @@ async def _first(*flags: asyncio.Event) -> None:
             wait.cancel()
 
 
-async def _resync_when(ready: asyncio.Event, ctx: Context) -> None:
+async def _resync_when(ready: asyncio.Event, is_synced: asyncio.Event, ctx: Context) -> None:
     await ready.wait()
-    await resync.run(ctx, pause_seconds=ctx.settings.resync_seconds)
+    await resync.run(ctx, is_synced, pause_seconds=ctx.settings.resync_seconds)
 
 
 def _read(settings: Settings, field: str) -> str:

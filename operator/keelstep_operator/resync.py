@@ -5,6 +5,7 @@ Execution is orphaned, never deleted. Names that belong to a log are compared to
 """
 
 import asyncio
+import contextlib
 
 import structlog
 
@@ -18,18 +19,38 @@ from keelstep_operator.reconcile import route
 
 log = structlog.get_logger(__name__)
 
+_RETRY_SECONDS = 5.0
+_WATCHED_SECONDS = 10.0
+"""The only object of its kind may have gone between our list and the watch's."""
 
-async def run(ctx: Context, *, pause_seconds: float) -> None:
-    """Resync for ever; returns only when cancelled."""
+
+async def run(ctx: Context, is_synced: asyncio.Event, *, pause_seconds: float) -> None:
+    """Resync for ever; sets `is_synced` after the first time. Returns only when cancelled."""
     released: dict[str, int] = {}
+    pause = pause_seconds
     while True:
         try:
             await once(ctx, released)
+            if not is_synced.is_set():
+                await _watched(ctx)
+                is_synced.set()
+            pause = pause_seconds
         except errors.BrokerClosedError:
             raise
         except errors.KeelstepError as error:
             log.warning("resync_failed", why=error.message)
-        await asyncio.sleep(pause_seconds)
+            pause = min(_RETRY_SECONDS, pause_seconds)
+        await asyncio.sleep(pause)
+
+
+async def _watched(ctx: Context) -> None:
+    """Wait until the watches have told of every kind there is: from then on no deletion goes unseen."""
+    there = {kind.name for kind in watch.WATCHED if ctx.cache.keys(kind.name)}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_WATCHED_SECONDS):
+            while not there <= ctx.watched:
+                ctx.heard.clear()
+                await ctx.heard.wait()
 
 
 async def once(ctx: Context, released: dict[str, int]) -> None:

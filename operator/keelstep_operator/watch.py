@@ -84,6 +84,8 @@ async def login(memo: Context, **_: Any) -> kopf.ConnectionInfo:
 async def seen(type: str | None, event: Any, memo: Context, **_: Any) -> None:
     """An object was listed, added, changed or deleted."""
     found: kube.Object = dict(event["object"])
+    memo.watched.add(found["kind"])
+    memo.heard.set()
     note(memo, found, is_deleted=type == "DELETED")
 
 

@@ -105,10 +105,14 @@ class Loop:
         started = state.started
         assert started is not None
         try:
-            name, strategy = revision.load_strategy(await self._revision(started.strategy_digest))
+            pins = started.contracts
+            digests = [started.strategy_digest, *(pin.digest for pin in pins.values())]
+            # at once: the first event waits for all of them
+            first, *others = await asyncio.gather(*map(self._revision, digests))
+            name, strategy = revision.load_strategy(first)
             contracts = {
-                contract: revision.load_contract(await self._revision(pin.digest))[1]
-                for contract, pin in started.contracts.items()
+                contract: revision.load_contract(payload)[1]
+                for contract, payload in zip(pins, others, strict=True)
             }
         except revision.RevisionError as error:
             raise errors.Stalled("RevisionInvalid", str(error)) from error

@@ -18,7 +18,6 @@ from hack.local.world import REQUESTER
 
 PARTS = ("operator", "gateway", "nats-server")
 FULL_SECONDS = 30.0
-_AGENTS_TURNS = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +29,12 @@ class Sizes:
     seconds: float
     """Of one repetition."""
     repetitions: int
+    turns: int
+    """Model calls of each running one before it is watched: past its start."""
 
 
-FULL = Sizes(finished=1_000, running=50, seconds=FULL_SECONDS, repetitions=3)
-SMOKE = Sizes(finished=3, running=1, seconds=1.0, repetitions=1)
+FULL = Sizes(finished=1_000, running=50, seconds=FULL_SECONDS, repetitions=3, turns=8)
+SMOKE = Sizes(finished=3, running=1, seconds=1.0, repetitions=1, turns=2)
 BYTES_IN_MIB = 1024 * 1024
 
 
@@ -118,7 +119,7 @@ def _run_many(place: Place, stage: Stage, sizes: Sizes) -> None:
         asked = stage.platform.model_calls("runaway") - before
         place.step.update(f"{running} of {sizes.running} running, {asked} model calls")
         time.sleep(0.5)
-        return running == sizes.running and asked >= _AGENTS_TURNS * sizes.running
+        return running == sizes.running and asked >= sizes.turns * sizes.running
 
     stage.until("the runs to get going", are_running, seconds=600)
 

@@ -33,6 +33,10 @@ _REPLACED_SECONDS = 1.0
 """A resource that replaced another of its name waits so long for the old one's deletion to be heard of."""
 
 
+_VANISHED_SECONDS = 0.2
+"""Its deletion may be on its way to us."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
     """The facts, and what they were gathered from."""
@@ -221,7 +225,25 @@ async def _pods(ctx: Context, key: Key, state: states.State, uid: str) -> dict[i
         there = await ctx.kube.find(kube.PODS, key.namespace, pod_name)
         if there is not None and not is_left_over(ctx, there, uid):
             found[current] = pods.read(there, uid=uid, xid=state.xid, number=current)
+        elif uid:
+            await _still_there(ctx, key, uid)
     return found
+
+
+async def _still_there(ctx: Context, key: Key, uid: str) -> None:
+    """A Pod is missing: is its owner? Children of an owner that is gone are collected as fast as they are made.
+
+    Raises:
+        errors.Waiting: the resource is gone, or another one has its name; look again.
+    """
+    owner = await ctx.kube.find(kube.EXECUTIONS, key.namespace, key.name)
+    if owner is not None and owner["metadata"]["uid"] == uid:
+        return
+    if owner is None:
+        ctx.cache.drop(key)
+    else:
+        ctx.cache.put(owner)
+    raise errors.Waiting("Vanished", f"execution {key.name} is not what it was", _VANISHED_SECONDS)
 
 
 def _number(execution: str, pod: kube.Object) -> int:

@@ -296,7 +296,11 @@ def cap_micro_usd(state: State, pinned: Pinned) -> int:
 def _ended(state: State, attempt: int) -> Refuse | None:
     if state.undecidable:
         return Refuse(reason="Undecidable", message=f"the log holds {state.undecidable}")
-    if state.started is None or attempt < 1 or attempt != state.attempt:
+    if state.started is None or attempt > state.attempt:
+        # a follower's answer may be behind what the asker has seen already
+        message = f"attempt {attempt} has not begun, as far as it is known here"
+        return Refuse(reason="NotBegun", message=message, is_transient=True)
+    if attempt < 1 or attempt != state.attempt:
         return Refuse(reason="Superseded", message=f"attempt {attempt} is not the current one")
     if state.is_over:
         return Refuse(reason="RunEnded", message="the run is over")

@@ -122,6 +122,16 @@ def _bind(governed: plane.Governed, namespace: str, user: str, role: str) -> Non
     plane.until(lambda: samples.may(governed, user, asked), f"{user} holds {role}")
 
 
+async def run_program(*words: str, environ: Mapping[str, str]) -> Said:
+    """Run a command that needs no cluster."""
+    pipe = asyncio.subprocess.PIPE
+    return await ended(
+        await asyncio.create_subprocess_exec(
+            str(PROGRAM), *words, env=dict(environ), stdout=pipe, stderr=pipe
+        )
+    )
+
+
 async def ended(process: asyncio.subprocess.Process) -> Said:
     """What a command said, once it has ended."""
     async with asyncio.timeout(DEADLINE_SECONDS):

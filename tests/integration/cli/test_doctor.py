@@ -58,4 +58,4 @@ async def test_a_views_server_that_is_down_is_found(
         assert "the views API does not answer" in said.refused(5)
         doctor = await terminal.type("doctor")
         assert doctor.status == 1
-        assert "views API" in doctor.stdout
+        assert "until it does, no namespace of this cluster can be deleted" in doctor.stdout

@@ -73,7 +73,7 @@ def fleet(running_fleet: Fleet, running_shop: testing.Shop, tenant: str) -> Flee
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def shared_gateway(running_fleet: Fleet) -> AsyncIterator[Program]:
     """One gateway for every test that does not hurt it."""
-    async with running_fleet.gateway(preload_models="true") as program:
+    async with running_fleet.gateway(preload_models="true", model_timeout_seconds="5") as program:
         yield program
 
 
@@ -116,14 +116,16 @@ async def own_stage(own_broker: RunningBroker) -> Stage:
 
 
 @pytest.fixture
-def own_fleet(own_stage: Stage, fleet: Fleet, shop: testing.Shop, tenant: str) -> Fleet:
+def own_fleet(
+    own_stage: Stage, fleet: Fleet, shop: testing.Shop, tenant: str, model: str, tmp_path: Path
+) -> Fleet:
     """Gateways of that broker."""
     fleet.grant(tenant, render.TOKEN_KEY, shop.token)
     return Fleet(
         broker=own_stage.broker,
         folder=fleet.folder,
         prices=fleet.prices,
-        providers=fleet.providers,
+        providers=programs.write_providers(tmp_path / "providers.yaml", model),
         credentials=fleet.credentials,
     )
 

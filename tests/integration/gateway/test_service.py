@@ -52,7 +52,7 @@ async def test_at_sigterm_a_call_in_flight_is_finished_and_recorded(
     plan = await run.plan(CREDIT)
     await shop.fault("/credits", "hold")
     async with own_fleet.gateway() as program:
-        asked = asyncio.create_task(run.result(plan))
+        asked = asyncio.create_task(run.tool(plan, patience_seconds=20))
         await shop.wait_held()
         program.signal(signal.SIGTERM)
 
@@ -62,9 +62,9 @@ async def test_at_sigterm_a_call_in_flight_is_finished_and_recorded(
 
         await eventually.awaited(is_draining, "the gateway drains")
         await shop.release()
-        result = await asked
+        assert (await asked).messages
         assert await program.ended() == 0
-    assert result.status == "ok"
+    assert (await run.state()).results[(plan, 0)].data.status == "ok"
 
 
 async def test_a_result_is_recorded_though_the_broker_was_away_meanwhile(
@@ -133,6 +133,15 @@ async def test_an_old_attempt_is_refused(gateway: Program, begin: Begin) -> None
     message = await old_nc.request(subject, request, timeout=5)
     assert (message.headers or {})[ask.HEADER] == ask.Reply.REFUSED
     assert msgspec.json.decode(message.data, type=ask.Refusal).reason == "Superseded"
+
+
+async def test_an_asker_who_has_read_further_is_asked_to_wait(gateway: Program, begin: Begin) -> None:
+    """A gateway that is behind its asker decides nothing: what it would refuse may be in what it has not read."""
+    run = await begin()
+    plan = await run.plan(READ)
+    ahead = (await run.state()).position + 1
+    refusal = (await run.ask("tool", ask.AskTool(plan_seq=plan, index=0, after=ahead))).refusal
+    assert (refusal.reason, refusal.is_transient) == ("BrokerUnavailable", True)
 
 
 async def test_calls_of_one_plan_are_made_in_order(gateway: Program, begin: Begin) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from examples.refund.testing import Shop
 from keelstep.events import clock, types
+from keelstep.log import ask, jetstream, subjects
 from keelstep.log.control import Control, Scope
 from keelstep.log.identities import Role
 from keelstep.testing import eventually
-from keelstep_gateway.executions import FRESH_SECONDS
+from keelstep_gateway.hold import FRESH_SECONDS
 from tests.integration.gateway import service
 from tests.integration.gateway.conftest import Begin
 from tests.integration.gateway.driver import Stage
@@ -115,3 +116,20 @@ async def _settled(shop: Shop) -> AsyncIterator[None]:
     """Leave no held call behind."""
     yield
     await shop.clear_faults()
+
+
+async def test_a_gateway_that_does_not_know_what_is_stopped_begins_nothing(
+    own_fleet: Fleet, own_begin: Begin, own_stage: Stage
+) -> None:
+    """A control record that does not verify may be a stop: logs are read, nothing begins, until one does."""
+    subject = subjects.control("tool", "anybody", "anything")
+    await jetstream.publish(own_stage.operator, subject, b"{}")
+    run = await own_begin()
+    plan = await run.plan(READ)
+    async with own_fleet.gateway() as program:
+        assert program.logged("control_unknown")
+        assert len((await run.ask("log", ask.AskLog(after=0))).messages) == len(await run.events())
+        refusal = (await run.tool(plan)).refusal
+        assert (refusal.reason, refusal.is_transient) == ("ControlUnavailable", True)
+        await operator_of(own_stage).engage("tool", "anybody", "anything", reason="fraud", by="ann")
+        assert (await run.result(plan)).status == "ok"

@@ -187,20 +187,17 @@ async def test_a_model_call_of_a_lost_owner_is_settled_at_all_it_reserved(
     assert replied.status == "ok"
 
 
-async def test_a_model_call_whose_gateway_died_is_lost_and_asked_anew(
-    own_fleet: Fleet, own_begin: Begin
-) -> None:
-    """Nobody knows whether it was billed: it is paid, and the runner asks the next ordinal."""
+async def test_a_model_call_whose_gateway_died_is_lost(own_fleet: Fleet, own_begin: Begin) -> None:
+    """Nobody knows whether it was billed: it is paid in full, whoever notices."""
     run = await own_begin()
     async with own_fleet.gateway(crash_at="gateway.after.model") as doomed:
         asked = asyncio.create_task(run.model())
         await doomed.ended()
+        reserved = (await run.state()).reserved_micro_usd
         async with own_fleet.gateway():
             await asked
-            lost = (await run.state()).models[1].reply
-            assert lost is not None
-            assert lost.status == "lost"
-            await run.model(ordinal=2)
-    reply = (await run.state()).models[2].reply
+    state = await run.state()
+    reply = state.models[1].reply
     assert reply is not None
-    assert reply.status == "ok"
+    assert reply.status == "lost"
+    assert (state.spent_micro_usd, state.reserved_micro_usd) == (reserved, 0)

@@ -35,7 +35,7 @@ class OperatorProcess:
 
     async def start(self, **more: str) -> None:
         """Start it; `more` settings hold for this start only."""
-        process = await self._spawn(more)
+        process = await self.launch(**more)
         await eventually.true(
             lambda: process.returncode is not None or '"event": "ready"' in self.said_since_start(),
             "the operator started",
@@ -45,10 +45,11 @@ class OperatorProcess:
 
     async def start_to_die(self, point: str) -> None:
         """Start it and wait until it has killed itself at this point."""
-        await self._spawn({"KEELSTEP_CRASH_AT": point})
+        await self.launch(KEELSTEP_CRASH_AT=point)
         await self.died()
 
-    async def _spawn(self, more: dict[str, str]) -> asyncio.subprocess.Process:
+    async def launch(self, **more: str) -> asyncio.subprocess.Process:
+        """Start it and do not wait for anything."""
         assert self._process is None
         self._mark = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as output:
@@ -166,9 +167,9 @@ class Stage:
     ) -> api.Object:
         """The object, once something holds for it."""
 
-        def probe() -> api.Object | None:
+        def probe() -> api.Object:
             found = self.get(manifest)
-            return found if found is not None and holds(found) else None
+            return found if found is not None and holds(found) else {}
 
         try:
             return await eventually.true(probe, what, within_seconds=WITHIN_SECONDS)

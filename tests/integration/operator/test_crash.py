@@ -74,7 +74,7 @@ async def test_a_crash_while_an_answer_is_recorded_records_it_once(stage: Stage,
 
 @pytest.mark.parametrize(
     "point",
-    ["operator.after.exec.cancelled", "operator.after.exec.finished", "operator.before.name"],
+    ["operator.after.exec.cancelled", "operator.after.exec.finished", "operator.after.revoke"],
 )
 async def test_a_crash_after_a_deletion_was_seen_still_frees_the_name(stage: Stage, point: str) -> None:
     """The cancel in the log proves that the deletion was seen, when nothing else does any more."""

@@ -2,8 +2,20 @@
 
 import pytest
 
-from keelstep.views import paging, refusals
+from keelstep.views import paging, refusals, server
 from keelstep.views.paging import Token
+from keelstep.views.source import Name
+
+
+@pytest.mark.parametrize("place", range(5))
+def test_a_list_goes_on_where_it_was(place: int) -> None:
+    """Whatever the names, the rest after one is what comes after it in the list's own order."""
+    names = sorted(
+        Name(tenant, name)
+        for tenant, name in (("a", "x"), ("a-b", "a"), ("a", "x.y"), ("a", "x-y"), ("b", "a"))
+    )
+    assert list(server.rest(names, str(names[place]))) == names[place + 1 :]
+    assert list(server.rest(names, "")) == names
 
 
 def test_a_token_comes_back_as_it_went() -> None:

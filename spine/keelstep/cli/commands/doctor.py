@@ -201,7 +201,11 @@ async def _views(session: Session) -> Check:
         )
     except errors.KubeError as error:
         return Check(
-            name="views API", result="fail", finding=f"does not answer: {error.message.partition(': ')[2]}"
+            name="views API",
+            result="fail",
+            finding=f"does not answer: {error.message.partition(': ')[2]}",
+            # the namespace controller must know every group before it lets a namespace go
+            fix="until it does, no namespace of this cluster can be deleted: start its server or delete the APIService",
         )
     return Check(name="views API", result="ok", finding="answers")
 
@@ -217,7 +221,9 @@ async def _broker(url: str, creds: Path | None) -> Check:
     if creds is None:
         return Check(name="broker", result="fail", finding="no credentials", fix="give --nats-creds FILE")
     try:
-        nc = await connection.connect(url, creds, "doctor", inbox_prefix=identities.inbox(Role.READER))
+        nc = await connection.connect(
+            url, creds, "doctor", inbox_prefix=identities.inbox(Role.READER), within_seconds=5
+        )
     except (errors.KeelstepError, ValueError, OSError) as error:
         return Check(name="broker", result="fail", finding=str(error))
     try:

@@ -139,7 +139,12 @@ async def _rebuild(
             show.note(f"{at.position} of {at.goal} messages")
 
     nc = await connection.connect(
-        url, creds, "rebuild", inbox_prefix=identities.inbox(Role.PROJECTOR), tls_ca=authority
+        url,
+        creds,
+        "rebuild",
+        inbox_prefix=identities.inbox(Role.PROJECTOR),
+        tls_ca=authority,
+        within_seconds=5,
     )
     try:
         done = await rebuild.rebuild(nc, dsn, keys, shard, accept_new_stream=accept, on_report=report)
@@ -148,7 +153,7 @@ async def _rebuild(
     finally:
         await nc.close()
     if out.is_table:
-        out.line(f"views of shard {shard} rebuilt from {done.goal} messages")
+        out.line(f"views of shard {shard} rebuilt up to message {done.position}")
     else:
         out.data({"shard": shard, "position": done.position, "goal": done.goal})
 

@@ -1,0 +1,1 @@
+"""What the benches make of measurements, without measuring anything large."""

@@ -1,0 +1,1 @@
+"""What the command decides and prints, without a cluster."""

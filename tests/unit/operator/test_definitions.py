@@ -1,0 +1,139 @@
+"""Which strategies and contracts are refused, and by which field?"""
+
+from typing import Any
+
+import pytest
+
+from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.strategy import AgentStrategySpec
+from keelstep_operator.decide import condition, definition
+
+CONTRACT: dict[str, Any] = {
+    "description": "x",
+    "sideEffect": "ReadOnly",
+    "consequenceTier": 0,
+    "schema": {"input": {"type": "object", "properties": {"id": {"type": "string"}}}, "output": {}},
+    "transport": {"http": {"method": "GET", "url": "http://x.example/{id}"}},
+}
+STRATEGY: dict[str, Any] = {"version": "1", "model": {"name": "m"}, "prompt": {"template": "{{ goal }}"}}
+
+
+def http(**rest: Any) -> dict[str, Any]:
+    """A contract's transport."""
+    return {"transport": {"http": {**CONTRACT["transport"]["http"], **rest}}}
+
+
+CONTRACTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a good contract": ({}, "Accepted", ""),
+    "a schema that is none": (
+        {"schema": {"input": {"type": "objekt"}, "output": {}}},
+        "SchemaInvalid",
+        "schema.input",
+    ),
+    "a schema that refers outside": (
+        {"schema": {"input": {"type": "object"}, "output": {"$ref": "https://x.example/s"}}},
+        "SchemaInvalid",
+        "schema.output",
+    ),
+    "arguments that are no object": (
+        {"schema": {"input": {"type": "string"}, "output": {}}, **http(url="http://x.example/")},
+        "SchemaInvalid",
+        "schema.input.type",
+    ),
+    "a key that is no argument": (
+        {"idempotency": {"mode": "Keyed", "key": ["id", "amount"]}},
+        "UnknownArgument",
+        "idempotency.key[1]",
+    ),
+    "an address with an unknown argument": (
+        http(url="http://x.example/{order}"),
+        "UnknownArgument",
+        "transport.http.url",
+    ),
+    "a body that does not compile": (http(body="{"), "ExpressionInvalid", "transport.http.body"),
+    "a body that uses something else": (http(body="status"), "ExpressionInvalid", "transport.http.body"),
+    "a response that uses something else": (
+        http(response="args"),
+        "ExpressionInvalid",
+        "transport.http.response",
+    ),
+}
+STRATEGIES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "a good strategy": ({}, "Accepted", ""),
+    "a template that does not parse": (
+        {"prompt": {"template": "{{ goal"}},
+        "TemplateInvalid",
+        "prompt.template",
+    ),
+    "a template with an undeclared slot": (
+        {"prompt": {"template": "{{ who }}"}},
+        "TemplateInvalid",
+        "'who'",
+    ),
+    "a slot that hides the goal": (
+        {"prompt": {"template": "x", "slots": [{"name": "goal"}]}},
+        "SlotReserved",
+        "prompt.slots[0].name",
+    ),
+    "an output schema that is none": (
+        {"outputSchema": {"type": "objekt"}},
+        "SchemaInvalid",
+        "outputSchema",
+    ),
+    "a criterion that does not compile": (
+        {"successCriteria": [{"name": "a", "expression": "output.x =="}]},
+        "ExpressionInvalid",
+        "successCriteria[0].expression",
+    ),
+    "two tools of one name to the model": (
+        {"tools": [{"contract": "a.b"}, {"contract": "a.b"}]},
+        "ToolNameClash",
+        "tools[1].contract",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", CONTRACTS)
+def test_contracts(sentence: str) -> None:
+    """The first thing wrong, by its field."""
+    changes, reason, part = CONTRACTS[sentence]
+    found = definition.check_contract(ToolContractSpec.model_validate({**CONTRACT, **changes}))
+    assert found.reason == reason
+    assert part in found.message
+
+
+@pytest.mark.parametrize("sentence", STRATEGIES)
+def test_strategies(sentence: str) -> None:
+    """The first thing wrong, by its field."""
+    changes, reason, part = STRATEGIES[sentence]
+    found = definition.check_strategy(AgentStrategySpec.model_validate({**STRATEGY, **changes}))
+    assert found.reason == reason
+    assert part in found.message
+
+
+def test_ready_is_the_summary_of_the_others() -> None:
+    """The first that is not true says why; a kill is one of them."""
+    accepted, refs = condition.holds("Accepted", "Accepted"), condition.holds("ResolvedRefs", "Resolved")
+    assert condition.ready([accepted, refs]).status == "True"
+    missing = condition.fails("ResolvedRefs", "ContractMissing", "no refund.issue")
+    assert condition.ready([accepted, missing]).reason == "ContractMissing"
+    killed = condition.holds("Killed", "Killed", "danger")
+    found = condition.ready([accepted, refs, killed])
+    assert (found.status, found.reason, found.message) == ("False", "Killed", "danger")
+
+
+def test_a_transition_time_stays_while_the_status_stays() -> None:
+    """A new reason is no transition; a new status is."""
+    before = [{"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}]
+    (same,) = condition.merge([condition.fails("Ready", "New")], before, generation=2, now=10**18)
+    (other,) = condition.merge([condition.holds("Ready", "Ready")], before, generation=2, now=10**18)
+    assert same["lastTransitionTime"] == "2026-01-01T00:00:00Z"
+    assert same["observedGeneration"] == 2
+    assert other["lastTransitionTime"] == "2001-09-09T01:46:40Z"
+
+
+def test_a_runners_word_becomes_no_reason_that_kubernetes_refuses() -> None:
+    """Whatever a log says, the status can be written."""
+    assert condition.word("Done") == "Done"
+    assert condition.word("not a word!") == "Unspecified"
+    assert condition.word("x" * 65) == "Unspecified"
