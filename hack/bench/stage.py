@@ -21,6 +21,7 @@ from hack.local.platform import Platform
 from hack.local.world import REQUESTER, Tenant
 from keelstep.events import clock
 from keelstep.events.frame import Stored
+from keelstep.log import subjects, tail
 
 TENANT = "bench"
 RUN_SECONDS = 120.0
@@ -60,6 +61,10 @@ class Stage:
         if not self._is_warm:
             self._run_once("warm-up")
             self._is_warm = True
+
+    def events(self) -> int:
+        """The spine's last sequence: what was ever appended, to whatever run."""
+        return self.watcher.ask(tail.place(self.watcher.broker, subjects.stream(0), 10.0)).last
 
     def pattern(self) -> Sequence[Stored]:
         """The log of a real, finished run."""

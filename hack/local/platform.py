@@ -100,10 +100,13 @@ class Platform:
         """Start NATS."""
         self._start(programs.nats_server(self.places, self.installed), _answers_tcp(self.places.broker_port))
 
-    def start_example(self) -> None:
-        """Start the example's shop and model."""
+    def start_example(self, *scripts: Path) -> None:
+        """Start the example's shop and model, which says what these scripts say beside its own."""
         self._start(programs.shop(self.places), _answers_http(f"{self.places.shop_url}/ledger"))
-        self._start(programs.model(self.places), _answers_http(f"{self.places.model_url}/models"))
+        spoken = self.folder / "script.yaml"
+        spoken.write_text(programs.spoken(scripts))
+        model = programs.model(self.places, spoken)
+        self._start(model, _answers_http(f"{self.places.model_url}/models"))
 
     def start_operator(self, **extra: str) -> Identity:
         """Start the operator, with more environment where a test wants it."""

@@ -1,11 +1,14 @@
 """How is each program started on this machine? Pure: folders and addresses in, command and environment out."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from examples import refund
+from examples.refund import script
 from hack.cluster import settings
 from hack.cluster.certificates import Pair
 from hack.cluster.processes import Component
@@ -77,12 +80,22 @@ def shop(places: Places) -> Component:
     return _component(places, "shop", argv, {})
 
 
-def model(places: Places, script: Path = EXAMPLE / "script.yaml") -> Component:
+def spoken(scripts: Iterable[Path]) -> str:
+    """One script of the example's own and more; of scenarios that fit a goal the first one speaks."""
+    found = [script.load(path) for path in (*scripts, EXAMPLE / "script.yaml")]
+    whole = script.Script(
+        models=list(dict.fromkeys(name for each in found for name in each.models)),
+        scenarios=[scenario for each in found for scenario in each.scenarios],
+    )
+    return yaml.safe_dump(whole.model_dump(exclude_unset=True), sort_keys=False)
+
+
+def model(places: Places, script_file: Path) -> Component:
     """The scripted model."""
     return _component(
         places,
         "model",
-        _module("examples.refund.model", "--port", str(places.model_port), "--script", str(script)),
+        _module("examples.refund.model", "--port", str(places.model_port), "--script", str(script_file)),
         {},
     )
 

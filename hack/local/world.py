@@ -25,8 +25,8 @@ OVER = ("Succeeded", "Failed", "Cancelled", "Killed")
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Platform]:
-    """A whole keelstep in a folder, ended with the block however it is left."""
+def running(folder: Path, *scripts: Path) -> Iterator[Platform]:
+    """A whole keelstep in a folder, ended with the block however it is left; its model speaks these scripts too."""
     programs = build.ensure(settings.read(), shown=progress.Progress())
     plane = controlplane.start(folder / "cluster", programs)
     try:
@@ -34,7 +34,7 @@ def running(folder: Path) -> Iterator[Platform]:
         platform = Platform(folder=folder / "keelstep", plane=plane, kubectl_binary=programs["kubectl"])
         try:
             platform.start_broker()
-            platform.start_example()
+            platform.start_example(*scripts)
             platform.define()
             yield platform
         finally:

@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 
 from keelstep import errors
 from keelstep.events import frame
-from keelstep.log import ask, subjects
+from keelstep.log import ask, jetstream, subjects
 
 log = structlog.get_logger(__name__)
 
@@ -118,7 +118,9 @@ class Gateway:
             try:
                 await self.nc.publish(subject, payload, reply=inbox)
                 while True:
-                    message = await subscription.next_msg(timeout=self.patience_seconds)
+                    message = await jetstream.cancellable(
+                        subscription.next_msg(timeout=self.patience_seconds)
+                    )
                     found = _read(message)
                     if found is None:  # nobody listens, or an answer that is no answer of ours
                         await asyncio.sleep(REPEAT_SECONDS)

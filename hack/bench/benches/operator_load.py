@@ -1,7 +1,7 @@
 """What does the operator cost with many runs? CPU and memory with finished ones only, then with running ones beside.
 
 Finished runs are real logs retold (see `history`), adopted by the operator from applied Executions. Running ones are
-real: 50 runner processes of the example's runaway agent, which looks at an order about every four seconds.
+real: 50 runner processes of the example's runaway agent, which looks at four orders every twenty seconds.
 """
 
 import asyncio
@@ -47,12 +47,22 @@ class _Use:
     rss_mib: list[float] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Watched:
+    """What was seen under one load."""
+
+    parts: dict[str, _Use] = field(default_factory=lambda: {part: _Use() for part in PARTS})
+    events_per_second: list[float] = field(default_factory=list)
+    turns_per_second: list[float] = field(default_factory=list)
+    """Model calls, each followed by a tool call."""
+
+
 def run(place: Place) -> Result:
     """Watch the operator under load."""
     sizes = place.choose(FULL, SMOKE)
     stage = place.stage()
     before = {part: _process(stage, part).memory_info().rss / BYTES_IN_MIB for part in PARTS}
-    adopting = _finish(place, stage, sizes)
+    adopting_cpu = _finish(place, stage, sizes)
     resting = _watch(place, stage, sizes, "with finished runs only")
     _run_many(place, stage, sizes)
     busy = _watch(place, stage, sizes, "with running ones beside")
@@ -63,9 +73,9 @@ def run(place: Place) -> Result:
     figures.append(
         Figure(
             subject="operator",
-            measure="finished runs adopted",
-            unit="executions/s",
-            values={"value": samples.spread([sizes.finished / adopting])},
+            measure="CPU to adopt a finished run",
+            unit="ms",
+            values={"value": samples.spread([adopting_cpu * 1_000 / sizes.finished])},
             samples=sizes.finished,
             repetitions=1,
         )
@@ -83,18 +93,19 @@ def run(place: Place) -> Result:
             "CPU in per cent of one core; resident memory at the end of each repetition",
             f"resident before: {rss}",
             "finished: the log of one real run retold for each, then an Execution applied and adopted (no Pods left over)",
-            "running: real runner processes, each with a model call and an order look-up about every four seconds",
+            "running: real runner processes, five turns (a model call, an order looked up) in some 21 seconds each",
         ],
     )
 
 
 def _finish(place: Place, stage: Stage, sizes: Sizes) -> float:
-    """Make the finished runs; seconds until the operator shows all of them as over."""
+    """Make the finished runs, wait until all are shown as over; CPU seconds of the operator meanwhile."""
     stage.warm_up()
     pattern = stage.pattern()
     names = [f"finished-{number}" for number in range(sizes.finished)]
     manifests = [stage.manifest("small-claim", name) for name in names]
-    began = time.monotonic()
+    operator = _process(stage, "operator")
+    spent = _cpu(operator)
     asyncio.run(history.retell(stage.platform, TENANT, pattern, manifests))
 
     def are_over() -> bool:
@@ -104,7 +115,7 @@ def _finish(place: Place, stage: Stage, sizes: Sizes) -> float:
         return over == sizes.finished
 
     stage.until("the finished runs to be adopted", are_over, seconds=600)
-    return time.monotonic() - began
+    return _cpu(operator) - spent
 
 
 def _run_many(place: Place, stage: Stage, sizes: Sizes) -> None:
@@ -124,38 +135,41 @@ def _run_many(place: Place, stage: Stage, sizes: Sizes) -> None:
     stage.until("the runs to get going", are_running, seconds=600)
 
 
-def _watch(place: Place, stage: Stage, sizes: Sizes, what: str) -> dict[str, _Use]:
-    found = {part: _Use() for part in PARTS}
+def _watch(place: Place, stage: Stage, sizes: Sizes, what: str) -> _Watched:
+    found = _Watched()
     for repetition in range(sizes.repetitions):
         place.step.update(f"{what}, repetition {repetition + 1} of {sizes.repetitions}")
         processes = {part: _process(stage, part) for part in PARTS}
         spent, began = {part: _cpu(each) for part, each in processes.items()}, time.monotonic()
+        events, turns = stage.events(), stage.platform.model_calls("runaway")
         time.sleep(sizes.seconds)
         seconds = time.monotonic() - began
         for part, each in processes.items():
-            found[part].cpu_percent.append((_cpu(each) - spent[part]) / seconds * 100)
-            found[part].rss_mib.append(each.memory_info().rss / BYTES_IN_MIB)
+            found.parts[part].cpu_percent.append((_cpu(each) - spent[part]) / seconds * 100)
+            found.parts[part].rss_mib.append(each.memory_info().rss / BYTES_IN_MIB)
+        found.events_per_second.append((stage.events() - events) / seconds)
+        found.turns_per_second.append((stage.platform.model_calls("runaway") - turns) / seconds)
     return found
 
 
-def _figures(load: str, found: dict[str, _Use], sizes: Sizes) -> list[Figure]:
-    figures = []
-    for part, use in found.items():
-        for measure, unit, values in (
-            ("CPU", "% of a core", use.cpu_percent),
-            ("memory", "MiB", use.rss_mib),
-        ):
-            figures.append(
-                Figure(
-                    subject=part,
-                    measure=f"{measure}, {load}",
-                    unit=unit,
-                    values={"value": samples.spread(values)},
-                    samples=1,
-                    repetitions=sizes.repetitions,
-                )
-            )
-    return figures
+def _figures(load: str, found: _Watched, sizes: Sizes) -> list[Figure]:
+    lines: list[tuple[str, str, str, list[float]]] = []
+    for part, use in found.parts.items():
+        lines.append((part, "CPU", "% of a core", use.cpu_percent))
+        lines.append((part, "memory", "MiB", use.rss_mib))
+    lines.append(("the runs", "turns", "1/s", found.turns_per_second))
+    lines.append(("the runs", "events", "1/s", found.events_per_second))
+    return [
+        Figure(
+            subject=subject,
+            measure=f"{measure}, {load}",
+            unit=unit,
+            values={"value": samples.spread(values)},
+            samples=1,
+            repetitions=sizes.repetitions,
+        )
+        for subject, measure, unit, values in lines
+    ]
 
 
 def _process(stage: Stage, part: str) -> psutil.Process:

@@ -15,7 +15,7 @@ from nats.aio.msg import Msg
 from keelstep import errors
 from keelstep.events import clock, signing
 from keelstep.events.frame import Stored
-from keelstep.log import subjects
+from keelstep.log import jetstream, subjects
 
 BATCH = 1_000
 """Messages asked for at once."""
@@ -81,7 +81,7 @@ class StreamReader:
             try:
                 await self._nc.publish(self._subject, msgspec.json.encode(wanted), reply=inbox)
                 while True:
-                    message = await subscription.next_msg(timeout=TIMEOUT_SECONDS)
+                    message = await jetstream.cancellable(subscription.next_msg(timeout=TIMEOUT_SECONDS))
                     if _is_end(message):
                         return found, not found or _pending(message) == 0
                     found.append(_stored(message))

@@ -32,7 +32,7 @@ from keelstep.domain import execution, validity
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, signing, types
 from keelstep.events.frame import Stored
-from keelstep.log import subjects
+from keelstep.log import jetstream, subjects
 
 log = structlog.get_logger(__name__)
 
@@ -290,7 +290,9 @@ async def _request(nc: Client, subject: str, payload: bytes, headers: dict[str, 
     if nc.is_closed:
         raise errors.BrokerClosedError
     try:
-        reply = await nc.request(subject, payload, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
+        reply = await jetstream.cancellable(
+            nc.request(subject, payload, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
+        )
     except (nats.errors.TimeoutError, nats.errors.NoRespondersError) as error:
         return _Ack(why=type(error).__name__)
     except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:

@@ -20,7 +20,7 @@ from keelstep.events import value as values
 from keelstep.events.envelope import Cost
 from keelstep.events.value import Value
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep.log import ask, identities, subjects
+from keelstep.log import ask, subjects
 from keelstep.log.identities import Role
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
@@ -376,6 +376,3 @@ def _log(stage: Stage, nc: Client, tenant: str, xid: str, role: Role | None, att
         tenant=tenant,
         xid=xid,
     )
-
-
-__all__ = ["NOBODY", "Run", "Said", "Stage", "conversation", "identities", "seal"]

@@ -93,7 +93,7 @@ def versions() -> list[LogBuilder]:
 
     version  cost of each              success  steps       gates
     1.0.0    0.04 0.06 0.10 0.20       1 1 0 0  1 1 3 1     0 0 1 0
-    2.0.0    0.31 0.29 0.05            1 1 -    2 1 1       0 0 0
+    2.0.0    0.31 0.29 0.05            1 1 -    3 1 1       0 0 0
     """
     one, two = "1.0.0", "2.0.0"
     gated = _begun(one).model(cost=cost(60_000)).plan("refund.issue").gate().decided("rejected")

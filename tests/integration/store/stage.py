@@ -18,7 +18,7 @@ from keelstep.events import clock, signing
 from keelstep.log import identities, subjects, tokens
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials, Key
-from keelstep.store import ledger, postgres
+from keelstep.store import ledger, migrate, postgres
 from keelstep.store.projector import Advance, Projector
 from keelstep.testing import builders, eventually
 from keelstep.testing.broker import RunningBroker
@@ -224,11 +224,11 @@ async def staged(
     broker: RunningBroker, dsn: str, folder: Path, logs: Sequence[LogBuilder] = ()
 ) -> AsyncIterator[Stage]:
     """A stage, with its database migrated; its processes end with it."""
-    from keelstep.store import migrate
-
+    async with postgres.connected(dsn, "migrate") as first:
+        await migrate.migrate(first)
+    # made after the migration, so that it finds what everybody finds
     connection = await postgres.connect(dsn, "test")
     try:
-        await migrate.migrate(connection)
         stage = Stage(
             broker=broker,
             dsn=dsn,
