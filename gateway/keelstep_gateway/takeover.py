@@ -1,7 +1,7 @@
 """What happens to a call whose owner may be gone? Wait for it, take it over, or record that nobody knows.
 
     owner answers ──► wait for its result
-    silent ──► decide_takeover ─► Retry ──► tool.retried{same key, new owner}, then perform
+    silent ──► decide ─► Retry ──► tool.retried{same key, new owner}, then perform
                                ├► Wait ──► look again later
                                └► Settle ──► tool.result{unknown}
     a model call whose owner is silent ──► model.replied{lost}
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from keelstep import errors
-from keelstep.domain import call, outcome
+from keelstep.domain import outcome, takeover
 from keelstep.domain.state import Claim, ModelCall, State
 from keelstep.events import clock, types
 from keelstep.events.envelope import Cost
@@ -81,26 +81,26 @@ class TakeOver:
         spec = pinned.contracts[claim.tool]
         waits: list[float] = []
 
-        def decide(state: State) -> tuple[Claim, call.Retry | call.Settle | call.Wait] | None:
+        def decide(state: State) -> tuple[Claim, takeover.Retry | takeover.Settle | takeover.Wait] | None:
             current = state.claims.get(claim.place)
             if current is None or current.owner != claim.owner or current.performances != claim.performances:
                 return None
             stop = self.law.standing(state, claim.tool)
-            return current, call.decide_takeover(state, current, spec, stop, self.law.now())
+            return current, takeover.decide(state, current, spec, stop, self.law.now())
 
         async def apply() -> None:
-            decided: tuple[Claim, call.Retry | call.Settle | call.Wait] | None = None
+            decided: tuple[Claim, takeover.Retry | takeover.Settle | takeover.Wait] | None = None
 
             def propose(state: State) -> Proposal | None:
                 nonlocal decided
                 decided = decide(state)
                 match decided:
-                    case (current, call.Retry()):
+                    case (current, takeover.Retry()):
                         deadline = self.law.now() + outcome.budget_seconds(spec) * clock.SECOND
                         return self.scribe.retried(state, current, deadline)
-                    case (current, call.Settle(message=message)):
+                    case (current, takeover.Settle(message=message)):
                         return self.scribe.given_up(state, current, message)
-                    case (_, call.Wait(until=until)):
+                    case (_, takeover.Wait(until=until)):
                         waits.append(max(0.05, (until - self.law.now()) / clock.SECOND))
                 return None
 
@@ -109,12 +109,12 @@ class TakeOver:
             if event is None or decided is None:
                 return
             log.warning(
-                "claim_taken_over" if isinstance(decided[1], call.Retry) else "claim_settled",
+                "claim_taken_over" if isinstance(decided[1], takeover.Retry) else "claim_settled",
                 execution=hold.xid,
                 tool=claim.tool,
                 former_owner=claim.owner,
             )
-            if isinstance(decided[1], call.Retry):
+            if isinstance(decided[1], takeover.Retry):
                 await self._perform(hold, decided[0], begun)
 
         await hold.fly(claim.place, apply)

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from hack.bench import watcher
 from hack.bench.timeline import Timeline
 from hack.bench.watcher import Watcher
@@ -24,6 +26,8 @@ from keelstep.events.frame import Stored
 from keelstep.log import subjects, tail
 
 TENANT = "bench"
+SERVERS = ("operator", "gateway", "nats-server", "kube-apiserver")
+"""Whose CPU a run uses, beside its own runner's."""
 RUN_SECONDS = 120.0
 POLL_SECONDS = 0.01
 
@@ -62,6 +66,12 @@ class Stage:
             self._run_once("warm-up")
             self._is_warm = True
 
+    def process(self, part: str) -> psutil.Process:
+        """The process of a part of keelstep or of the control plane."""
+        found = self.platform.find(part) or self.platform.plane.records.find(part)
+        assert found is not None, f"{part} does not run"
+        return psutil.Process(found.pid)
+
     def events(self) -> int:
         """The spine's last sequence: what was ever appended, to whatever run."""
         return self.watcher.ask(tail.place(self.watcher.broker, subjects.stream(0), 10.0)).last
@@ -74,14 +84,17 @@ class Stage:
         """Apply one run with kubectl, wait until it and its Pod are over."""
         wanted = self.manifest("small-claim", name)
         requester = self.tenant.person(REQUESTER)
+        spent = {part: cpu_seconds(self.process(part)) for part in SERVERS}
         applied_at = time.time_ns()
         self.tenant.apply(requester, [wanted])
         returned_at = time.time_ns()
         seen = self.watcher.run(name)
         self.until(f"{name} to be over", lambda: seen.is_over)
         assert seen.phase == "Succeeded", f"{name} ended {seen.phase}: {self.tenant.status(name)}"
+        used = {part: (cpu_seconds(self.process(part)) - spent[part]) * 1_000 for part in SERVERS}
         process_at = self._process_started(f"{name}-a1")
-        return Timeline.build(applied_at, returned_at, process_at, seen, self.watcher.read(TENANT, seen.xid))
+        log = self.watcher.read(TENANT, seen.xid)
+        return Timeline.build(applied_at, returned_at, process_at, seen, log, used)
 
     def _process_started(self, pod: str) -> int:
         """When the node started a Pod's process, by the node's own log; nanoseconds since 1970."""
@@ -102,6 +115,12 @@ class Stage:
             if time.monotonic() > deadline:
                 raise AssertionError(f"waited {seconds:.0f} s for {what}")
             time.sleep(POLL_SECONDS)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """What a process has used so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @contextmanager

@@ -53,10 +53,18 @@ class Timeline:
     shown: float
     """The Execution's status shows it."""
     events: int
+    cpu: Mapping[str, float]
+    """Milliseconds that each server used from apply to the end of the Pod; in steps of the kernel's 10 ms."""
 
     @classmethod
     def build(
-        cls, applied_at: int, returned_at: int, process_at: int, seen: Seen, log: Sequence[Stored]
+        cls,
+        applied_at: int,
+        returned_at: int,
+        process_at: int,
+        seen: Seen,
+        log: Sequence[Stored],
+        cpu: Mapping[str, float],
     ) -> "Timeline":
         """From what was seen and the run's log."""
         named = [(msgspec.json.decode(each.payload, type=_Head).type, each) for each in log]
@@ -83,6 +91,7 @@ class Timeline:
             finished=after(at["exec.finished"]),
             shown=after(seen.over_at),
             events=len(log),
+            cpu=cpu,
         )
 
     def steps(self) -> Mapping[str, float]:

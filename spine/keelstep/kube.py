@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 from kubernetes.aio.client import rest
@@ -27,6 +28,11 @@ Object = dict[str, Any]
 LIST_LIMIT = 500
 """Objects a page of a list holds."""
 TIMEOUT_SECONDS = 15.0
+_UNUSABLE = (
+    *(aio_config.ConfigException, OSError, ssl.SSLError, yaml.YAMLError),
+    # what the library makes of a file that is no kubeconfig
+    *(ValueError, TypeError, KeyError, AttributeError),
+)
 _JSON = "application/json"
 _JSON_PATCH = "application/json-patch+json"
 _MERGE_PATCH = "application/merge-patch+json"
@@ -121,7 +127,7 @@ class Kube:
                     config_file=str(kubeconfig), client_configuration=configuration, persist_config=False
                 )
             return cls(configuration)
-        except (aio_config.ConfigException, OSError, ssl.SSLError) as error:
+        except _UNUSABLE as error:
             what = f"the kubeconfig {kubeconfig}" if kubeconfig else "the Pod's service account"
             raise errors.SettingsError(f"{what} cannot be used: {error}") from error
 

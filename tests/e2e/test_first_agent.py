@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from hack.cluster import ports
 from hack.local import postgres
 from hack.local.platform import Platform

@@ -8,12 +8,10 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-import psutil
-
 from hack.bench import history, samples
 from hack.bench.place import Place
 from hack.bench.result import Figure, Result
-from hack.bench.stage import TENANT, Stage
+from hack.bench.stage import TENANT, Stage, cpu_seconds
 from hack.local.world import REQUESTER
 
 PARTS = ("operator", "gateway", "nats-server")
@@ -61,7 +59,7 @@ def run(place: Place) -> Result:
     """Watch the operator under load."""
     sizes = place.choose(FULL, SMOKE)
     stage = place.stage()
-    before = {part: _process(stage, part).memory_info().rss / BYTES_IN_MIB for part in PARTS}
+    before = {part: stage.process(part).memory_info().rss / BYTES_IN_MIB for part in PARTS}
     adopting_cpu = _finish(place, stage, sizes)
     resting = _watch(place, stage, sizes, "with finished runs only")
     _run_many(place, stage, sizes)
@@ -104,8 +102,8 @@ def _finish(place: Place, stage: Stage, sizes: Sizes) -> float:
     pattern = stage.pattern()
     names = [f"finished-{number}" for number in range(sizes.finished)]
     manifests = [stage.manifest("small-claim", name) for name in names]
-    operator = _process(stage, "operator")
-    spent = _cpu(operator)
+    operator = stage.process("operator")
+    spent = cpu_seconds(operator)
     asyncio.run(history.retell(stage.platform, TENANT, pattern, manifests))
 
     def are_over() -> bool:
@@ -115,7 +113,7 @@ def _finish(place: Place, stage: Stage, sizes: Sizes) -> float:
         return over == sizes.finished
 
     stage.until("the finished runs to be adopted", are_over, seconds=600)
-    return _cpu(operator) - spent
+    return cpu_seconds(operator) - spent
 
 
 def _run_many(place: Place, stage: Stage, sizes: Sizes) -> None:
@@ -139,13 +137,13 @@ def _watch(place: Place, stage: Stage, sizes: Sizes, what: str) -> _Watched:
     found = _Watched()
     for repetition in range(sizes.repetitions):
         place.step.update(f"{what}, repetition {repetition + 1} of {sizes.repetitions}")
-        processes = {part: _process(stage, part) for part in PARTS}
-        spent, began = {part: _cpu(each) for part, each in processes.items()}, time.monotonic()
+        processes = {part: stage.process(part) for part in PARTS}
+        spent, began = {part: cpu_seconds(each) for part, each in processes.items()}, time.monotonic()
         events, turns = stage.events(), stage.platform.model_calls("runaway")
         time.sleep(sizes.seconds)
         seconds = time.monotonic() - began
         for part, each in processes.items():
-            found.parts[part].cpu_percent.append((_cpu(each) - spent[part]) / seconds * 100)
+            found.parts[part].cpu_percent.append((cpu_seconds(each) - spent[part]) / seconds * 100)
             found.parts[part].rss_mib.append(each.memory_info().rss / BYTES_IN_MIB)
         found.events_per_second.append((stage.events() - events) / seconds)
         found.turns_per_second.append((stage.platform.model_calls("runaway") - turns) / seconds)
@@ -170,14 +168,3 @@ def _figures(load: str, found: _Watched, sizes: Sizes) -> list[Figure]:
         )
         for subject, measure, unit, values in lines
     ]
-
-
-def _process(stage: Stage, part: str) -> psutil.Process:
-    found = stage.platform.find(part)
-    assert found is not None, f"{part} does not run"
-    return psutil.Process(found.pid)
-
-
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)

@@ -3,7 +3,9 @@
 Four model calls and three tool calls over HTTP, of tiers 0, 1 and 2: what is left is the platform's own time.
 """
 
-from hack.bench import samples
+import statistics
+
+from hack.bench import samples, stage
 from hack.bench.benches import first_event
 from hack.bench.place import Place
 from hack.bench.result import Figure, Result
@@ -31,6 +33,18 @@ def run(place: Place) -> Result:
         )
         for measure, values in looks.items()
     ]
+    for part in stage.SERVERS:
+        means = [statistics.fmean(each.cpu[part] for each in runs) for runs in measured]
+        figures.append(
+            Figure(
+                subject=part,
+                measure="CPU for one run, mean",
+                unit="ms",
+                values={"value": samples.spread(means)},
+                samples=sizes.runs,
+                repetitions=sizes.repetitions,
+            )
+        )
     events = sorted({each.events for runs in measured for each in runs})
     return Result(
         figures=figures,

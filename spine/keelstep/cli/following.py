@@ -23,7 +23,7 @@ async def follow(session: Session, name: str) -> str:
     Raises:
         exits.Ended: there is no such run, or it did not end well.
     """
-    after, phase, has_views = "", "", True
+    after, told, has_views = "", ("", ""), True
     while True:
         execution = await reading.find(session, reading.EXECUTIONS, name)
         status = (execution or {}).get("status", {})
@@ -44,13 +44,14 @@ async def follow(session: Session, name: str) -> str:
             except errors.ForbiddenError:
                 has_views = False
                 note("only the phase is shown: you may not read executiontraces")
-        if now != phase:
-            phase = now
-            session.show.line(f"· {name} is {phase}{_because(status)}", style="bold")
-        if phase in TERMINAL_PHASES:
-            if phase != "Succeeded":
+        # a reason may change while the phase stays: a run that waits for a person's act says so
+        if (now, str(status.get("reason", ""))) != told:
+            told = (now, str(status.get("reason", "")))
+            session.show.line(f"· {name} is {now}{_because(status)}", style="bold")
+        if now in TERMINAL_PHASES:
+            if now != "Succeeded":
                 raise exits.failed()
-            return phase
+            return now
         await asyncio.sleep(INTERVAL_SECONDS)
 
 

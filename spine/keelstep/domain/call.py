@@ -15,11 +15,6 @@ from keelstep.domain.state import Claim, Gate, Place, State
 from keelstep.events import clock, types
 from keelstep.kinds.contract import ToolContractSpec
 
-GRACE_SECONDS = 5
-"""After a claim's deadline its result may still be on the way for so long."""
-MOST_PERFORMANCES = 10
-"""A claim that lost so many owners is not tried again."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refuse:
@@ -191,52 +186,6 @@ def may_send(state: State, claim_seq: int, place: Place, owner: str, stop: Stand
     if stop is not None:
         return _stopped(stop, claim.tool).reason
     return ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retry:
-    """Take the claim over and perform it again, with the same key."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settle:
-    """Nobody can know any more: record `unknown` (`lost` for a model call)."""
-
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """Its result may still come; look again then."""
-
-    until: int
-    """Nanoseconds since 1970."""
-
-
-def decide_takeover(
-    state: State, claim: Claim, spec: ToolContractSpec, stop: Standing, now: int
-) -> Retry | Settle | Wait:
-    """What to do about a claim whose owner is silent: the checks of a claim, once more."""
-    is_repeatable = contracts.is_repeatable(spec) and claim.performances < MOST_PERFORMANCES
-    if is_repeatable and isinstance(stop, Unknowable):
-        return Wait(until=now + clock.SECOND)  # not knowing what is stopped is no reason to give the call up
-    checks_pass = (
-        is_repeatable
-        and not state.undecidable
-        and not state.is_over
-        and state.suspended is None
-        and state.cancelled is None
-        and state.started is not None
-        and now <= clock.parse(state.started.deadline)
-        and stop is None
-        and not (claim.valid_until and now > clock.parse(claim.valid_until))
-    )
-    if checks_pass:
-        return Retry()
-    last = clock.parse(claim.deadline) + GRACE_SECONDS * clock.SECOND
-    if now < last:
-        return Wait(until=last)
-    return Settle(message="its gateway died during the call; whether it happened is not known")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

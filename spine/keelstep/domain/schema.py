@@ -72,7 +72,10 @@ def _compile(payload: bytes) -> Schema:
                 mask="the value",
             )
         )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+    except jsonschema_rs.ValidationError as error:
+        place = ".".join(str(part) for part in error.instance_path)
+        raise SchemaError(f"{place}: {_brief(str(error))}" if place else _brief(str(error))) from error
+    except (jsonschema_rs.ReferencingError, ValueError) as error:
         raise SchemaError(_brief(str(error))) from error
 
 

@@ -148,6 +148,12 @@ class Feed:
         except nats.errors.Error as error:
             log.info("acknowledgement_lost", stream=self.stream, why=str(error))
 
+    def interrupt(self, why: str) -> None:
+        """Make `take` fail: what it would return is no longer wanted."""
+        self._broken = why
+        self._arrived.clear()
+        self._news.set()
+
     async def close(self) -> None:
         """Stop listening; the consumer stays, so that others see how far the tables are."""
         subscription, self._subscription = self._subscription, None

@@ -5,7 +5,7 @@ whoever was overtaken writes nothing. So a message is in the tables exactly once
 knows what a message means.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keelstep import errors
@@ -15,6 +15,8 @@ from keelstep.store.fold import UNSIGNED, Key, Recorded
 
 _LOCK_CLASS = 0x6B65656C
 """The first half of the advisory lock of a shard's projector; the second is the shard."""
+_EMPTIED = "keelstep_emptied"
+"""The channel on which a rebuild tells whoever projects."""
 
 
 class Overtaken(errors.KeelstepError):
@@ -156,6 +158,21 @@ async def hold(connection: postgres.Connection, shard: int, *, wait: bool = True
         return bool(got)
 
 
+async def on_emptied(connection: postgres.Connection, shard: int, tell: Callable[[], None]) -> None:
+    """Be told when somebody empties a shard's tables, for as long as the connection lives.
+
+    Raises:
+        errors.Waiting: Postgres is not available.
+    """
+
+    def told(_: object, __: int, ___: str, payload: object) -> None:
+        if payload == str(shard):
+            tell()
+
+    with postgres.translated():
+        await connection.add_listener(_EMPTIED, told)
+
+
 async def empty(connection: postgres.Connection, shard: int, fresh: Progress) -> None:
     """Drop every row of a shard and begin at the start of this stream, in one transaction.
 
@@ -181,6 +198,8 @@ async def empty(connection: postgres.Connection, shard: int, fresh: Progress) ->
                 fresh.position,
                 fresh.digest,
             )
+            # a projector that has nothing to write would otherwise not notice
+            await connection.execute("SELECT pg_notify($1, $2)", _EMPTIED, str(shard))
 
 
 async def _copy(

@@ -72,6 +72,7 @@ class Projector:
                     postgres.connected(self.dsn, f"{_NAME}-history") as history,
                 ):
                     await self._hold(connection)
+                    await ledger.on_emptied(connection, self.shard, self._overtaken)
                     await self._sessions(connection, history, until_caught_up=until_caught_up)
                     return
             except errors.Waiting as error:
@@ -85,6 +86,9 @@ class Projector:
             return
         log.info("projector_stood_by", shard=self.shard)
         await ledger.hold(connection, self.shard)
+
+    def _overtaken(self) -> None:
+        self._feed.interrupt("the tables were emptied")
 
     async def _sessions(
         self, connection: postgres.Connection, history: postgres.Connection, *, until_caught_up: bool

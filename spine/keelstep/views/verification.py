@@ -124,6 +124,7 @@ _MEANING = {
     "WrongWriter": "this writer may not write such an event",
     "OldAttempt": "it belongs to an attempt that is not the current one",
     "Unsigned": "its writer did not sign it",
+    "UnknownType": "no runner has events of that type or version",
     "NotAllowed": "it was not allowed in that state",
 }
 """What each reason says, for a person."""

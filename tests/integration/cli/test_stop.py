@@ -119,8 +119,6 @@ async def test_runs_that_do_not_end_are_named(terminal: Terminal) -> None:
     """Exit 5: the kill is in force, and these still go on."""
     strategy = await terminal.place("strategy")
     await terminal.place("execution")
-    process = await terminal.start(
-        "kill", "strategy", "refund-agent", *REASON, "--wait", "3", "-n", terminal.namespace
-    )
-    await _latched(terminal, strategy)
-    assert "still going: refund-1042" in (await ended(process)).refused(5)
+    await terminal.write_status(strategy, LATCHED)
+    said = await terminal.type("kill", "strategy", "refund-agent", *REASON, "--wait", "1")
+    assert "still going: refund-1042" in said.refused(5)

@@ -63,7 +63,7 @@ def test_the_way_to_the_first_event_is_the_sum_of_its_parts() -> None:
         over_at=log[-1].stored_at,
     )
     finished = builders.log("x1").started().attempt().model().finished().messages
-    line = Timeline.build(begun, begun + 70 * ms, log[1].stored_at + 9 * ms, seen, finished)
+    line = Timeline.build(begun, begun + 70 * ms, log[1].stored_at + 9 * ms, seen, finished, {})
     parts = line.steps()
     assert tuple(parts) == STEPS
     assert parts["… to the Pod created"] == 0

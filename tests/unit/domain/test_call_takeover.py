@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from keelstep.domain import call
+from keelstep.domain import call, takeover
 from keelstep.events import clock
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
@@ -68,13 +68,13 @@ def test_an_open_claim_of_mine_is_sent() -> None:
     assert sent(claimed()) == ""
 
 
-def takeover(
+def judged(
     log: LogBuilder, *, stop: Standing = None, later_seconds: int = 0
-) -> call.Retry | call.Settle | call.Wait:
+) -> takeover.Retry | takeover.Settle | takeover.Wait:
     """What to do about the open claim, its owner being silent."""
     claim = next(iter(log.state.claims.values()))
     now = log.now + later_seconds * clock.SECOND
-    return call.decide_takeover(log.state, claim, pinned.CONTRACTS[claim.tool], stop, now)
+    return takeover.decide(log.state, claim, pinned.CONTRACTS[claim.tool], stop, now)
 
 
 LATE = 120
@@ -83,37 +83,37 @@ LATE = 120
 
 def test_an_idempotent_call_is_taken_over_at_once() -> None:
     """The tool recognises the key."""
-    assert isinstance(takeover(claimed()), call.Retry)
+    assert isinstance(judged(claimed()), takeover.Retry)
 
 
-WAITED: dict[str, Callable[[int], call.Retry | call.Settle | call.Wait]] = {
-    "a call that is not idempotent": lambda late: takeover(
+WAITED: dict[str, Callable[[int], takeover.Retry | takeover.Settle | takeover.Wait]] = {
+    "a call that is not idempotent": lambda late: judged(
         planned("letter.send").gate().decided().attempt().claim(), later_seconds=late
     ),
-    "a call of a killed run": lambda late: takeover(claimed().killed(), later_seconds=late),
-    "a call of a cancelled run": lambda late: takeover(claimed().cancelled(), later_seconds=late),
-    "a call of a suspended run": lambda late: takeover(claimed().suspended(), later_seconds=late),
-    "a call of a killed tool": lambda late: takeover(claimed(), stop=TOOL_KILLED, later_seconds=late),
-    "a call that lost too many owners": lambda late: takeover(_lost_often(), later_seconds=late),
+    "a call of a killed run": lambda late: judged(claimed().killed(), later_seconds=late),
+    "a call of a cancelled run": lambda late: judged(claimed().cancelled(), later_seconds=late),
+    "a call of a suspended run": lambda late: judged(claimed().suspended(), later_seconds=late),
+    "a call of a killed tool": lambda late: judged(claimed(), stop=TOOL_KILLED, later_seconds=late),
+    "a call that lost too many owners": lambda late: judged(_lost_often(), later_seconds=late),
 }
 
 
 def _lost_often() -> LogBuilder:
     log = claimed()
-    for number in range(call.MOST_PERFORMANCES - 1):
+    for number in range(takeover.MOST_PERFORMANCES - 1):
         log.taken_over(owner=f"gw-{number + 2}")
     return log
 
 
 @pytest.mark.parametrize("decide", WAITED.values(), ids=WAITED.keys())
 def test_is_never_performed_again_and_ends_unknown(
-    decide: Callable[[int], call.Retry | call.Settle | call.Wait],
+    decide: Callable[[int], takeover.Retry | takeover.Settle | takeover.Wait],
 ) -> None:
     """Its owner may still report until the deadline and a little more; then nobody knows."""
-    assert isinstance(decide(0), call.Wait)
-    assert isinstance(decide(LATE), call.Settle)
+    assert isinstance(decide(0), takeover.Wait)
+    assert isinstance(decide(LATE), takeover.Settle)
 
 
 def test_not_knowing_what_is_stopped_gives_no_repeatable_call_up() -> None:
     """It waits for the answer instead, however late."""
-    assert isinstance(takeover(claimed(), stop=NOBODY_KNOWS, later_seconds=LATE), call.Wait)
+    assert isinstance(judged(claimed(), stop=NOBODY_KNOWS, later_seconds=LATE), takeover.Wait)

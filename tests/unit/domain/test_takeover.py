@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from keelstep.domain import call
+from keelstep.domain import call, takeover
 from keelstep.events import clock, types
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
@@ -12,7 +12,7 @@ from tests.unit.domain import pinned, stories
 
 NOW = builders.BEGIN + 30 * clock.SECOND
 DEADLINE = builders.BEGIN + 60 * clock.SECOND
-AFTER_ALL = DEADLINE + (call.GRACE_SECONDS + 1) * clock.SECOND
+AFTER_ALL = DEADLINE + (takeover.GRACE_SECONDS + 1) * clock.SECOND
 STOP = call.Stop(scope="tool", reason="x")
 UNKNOWABLE = call.Unknowable(reason="ControlUnavailable", message="x")
 
@@ -24,23 +24,23 @@ def claimed(valid_until: str = "") -> LogBuilder:
 
 def judged(
     run: LogBuilder, *, now: int = NOW, mode: str = "Keyed", stop: call.Standing = None, performances: int = 1
-) -> call.Retry | call.Settle | call.Wait:
+) -> takeover.Retry | takeover.Settle | takeover.Wait:
     """What becomes of its claim."""
     (claim,) = run.state.claims.values()
     for _ in range(performances - claim.performances):
         run.taken_over()
     (claim,) = run.state.claims.values()
     spec = pinned.contract("Reversible", 1, idempotency={"mode": mode})
-    return call.decide_takeover(run.state, claim, spec, stop, now)
+    return takeover.decide(run.state, claim, spec, stop, now)
 
 
 @pytest.mark.parametrize("mode", ["Keyed", "PerCall"])
 def test_a_call_that_honours_keys_is_performed_again(mode: str) -> None:
     """With the same key: the tool recognises it."""
-    assert judged(claimed(), mode=mode) == call.Retry()
+    assert judged(claimed(), mode=mode) == takeover.Retry()
 
 
-REFUSED: dict[str, Callable[[], call.Retry | call.Settle | call.Wait]] = {
+REFUSED: dict[str, Callable[[], takeover.Retry | takeover.Settle | takeover.Wait]] = {
     "the contract promises nothing": lambda: judged(claimed(), mode="None"),
     "the run is over": lambda: judged(claimed().killed()),
     "the run is held": lambda: judged(claimed().suspended()),
@@ -62,25 +62,25 @@ def late() -> LogBuilder:
 @pytest.mark.parametrize("case", REFUSED)
 def test_it_is_never_performed_again_if(case: str) -> None:
     """The result may still come until the claim's deadline and some grace; the gateway waits for it."""
-    assert REFUSED[case]() == call.Wait(until=DEADLINE + call.GRACE_SECONDS * clock.SECOND)
+    assert REFUSED[case]() == takeover.Wait(until=DEADLINE + takeover.GRACE_SECONDS * clock.SECOND)
 
 
 def test_a_claim_that_lost_too_many_owners_is_given_up() -> None:
     """Something about this call kills gateways."""
-    assert judged(claimed(), performances=call.MOST_PERFORMANCES - 1) == call.Retry()
-    assert isinstance(judged(claimed(), performances=call.MOST_PERFORMANCES), call.Wait)
+    assert judged(claimed(), performances=takeover.MOST_PERFORMANCES - 1) == takeover.Retry()
+    assert isinstance(judged(claimed(), performances=takeover.MOST_PERFORMANCES), takeover.Wait)
 
 
 def test_after_its_deadline_and_grace_nobody_can_know_any_more() -> None:
     """A claim always ends in a result."""
-    assert isinstance(judged(claimed(), mode="None", now=AFTER_ALL), call.Settle)
-    assert isinstance(judged(claimed().killed(), now=AFTER_ALL), call.Settle)
+    assert isinstance(judged(claimed(), mode="None", now=AFTER_ALL), takeover.Settle)
+    assert isinstance(judged(claimed().killed(), now=AFTER_ALL), takeover.Settle)
 
 
 def test_not_knowing_what_is_stopped_is_no_reason_to_give_up() -> None:
     """CONTROL comes back; a call that may be repeated waits for it however late it is."""
-    assert judged(claimed(), stop=UNKNOWABLE, now=AFTER_ALL) == call.Wait(until=AFTER_ALL + clock.SECOND)
-    assert isinstance(judged(claimed(), mode="None", stop=UNKNOWABLE, now=AFTER_ALL), call.Settle)
+    assert judged(claimed(), stop=UNKNOWABLE, now=AFTER_ALL) == takeover.Wait(until=AFTER_ALL + clock.SECOND)
+    assert isinstance(judged(claimed(), mode="None", stop=UNKNOWABLE, now=AFTER_ALL), takeover.Settle)
 
 
 @pytest.mark.parametrize(

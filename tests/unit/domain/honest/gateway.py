@@ -1,6 +1,6 @@
 """Requests, claims, sends, results, take-overs, as a gateway does them."""
 
-from keelstep.domain import call, canonical, money
+from keelstep.domain import call, canonical, money, takeover
 from keelstep.domain.state import Claim, Place, State
 from keelstep.events import clock, envelope, types
 from tests.unit.domain import pinned as agents
@@ -158,12 +158,12 @@ def _verdict(world: World, state: State, place: Place) -> object:
     found = state.claims.get(place)
     if found is None or found.owner in world.owners:
         return None
-    return call.decide_takeover(state, found, world.pinned.contracts[found.tool], world.stop, world.now)
+    return takeover.decide(state, found, world.pinned.contracts[found.tool], world.stop, world.now)
 
 
 def retry(world: World, state: State, place: Place, owner: str) -> Wish:
     """Take the claim over, if it may be performed again."""
-    if not isinstance(_verdict(world, state, place), call.Retry):
+    if not isinstance(_verdict(world, state, place), takeover.Retry):
         return None
     now = state.claims[place]
     data = types.ToolRetried(
@@ -175,7 +175,7 @@ def retry(world: World, state: State, place: Place, owner: str) -> Wish:
 
 def settle(world: World, state: State, place: Place) -> Wish:
     """Nobody can know any more, once that is so."""
-    if not isinstance(_verdict(world, state, place), call.Settle):
+    if not isinstance(_verdict(world, state, place), takeover.Settle):
         return None
     now = state.claims[place]
     data = types.ToolResult(

@@ -1,0 +1,39 @@
+"""Which reasons are there? All of them, by subject, each once; nothing else decides what a word means."""
+
+from collections.abc import Mapping
+
+from keelstep.domain.reasons import (
+    attempts,
+    calls,
+    definitions,
+    gates,
+    kubernetes,
+    machinery,
+    messages,
+    models,
+    runs,
+)
+from keelstep.domain.reasons.reason import Reason, Subject
+
+SUBJECTS: tuple[Subject, ...] = (
+    definitions.SUBJECT,
+    runs.SUBJECT,
+    attempts.SUBJECT,
+    gates.SUBJECT,
+    models.SUBJECT,
+    calls.SUBJECT,
+    messages.SUBJECT,
+    machinery.SUBJECT,
+    kubernetes.REFUSALS,
+    kubernetes.PASSED_ON,
+)
+"""In the order in which an agent meets them."""
+
+REASONS: Mapping[str, Reason] = {each.name: each for subject in SUBJECTS for each in subject.reasons}
+"""By name."""
+
+
+def find(name: str) -> Reason | None:
+    """A reason by its name, however it is capitalised; None where there is none."""
+    wanted = name.casefold()
+    return next((each for each in REASONS.values() if each.name.casefold() == wanted), None)
