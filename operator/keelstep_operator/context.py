@@ -7,10 +7,11 @@ import asyncio
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from nats.aio.client import Client
 
+from keelstep import errors
 from keelstep.domain import revision
 from keelstep.events import clock
 from keelstep.kinds.contract import ToolContractSpec
@@ -29,6 +30,8 @@ from keelstep_operator.queue import Key, Queue
 from keelstep_operator.recorder import Recorder
 from keelstep_operator.settings import Settings
 from keelstep_operator.status import Statuses
+
+S = TypeVar("S", AgentStrategySpec, ToolContractSpec)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -56,6 +59,13 @@ class Runs:
         self.orphans.discard(key)
 
 
+def _readable(load: Callable[[bytes], tuple[str, S]], payload: bytes) -> S:
+    try:
+        return load(payload)[1]
+    except revision.RevisionError as error:
+        raise errors.Stalled("RevisionUnreadable", str(error)) from error
+
+
 @dataclass(slots=True, kw_only=True)
 class Revisions:
     """Pinned contents, read once: they are immutable."""
@@ -70,24 +80,26 @@ class Revisions:
         """A pinned strategy.
 
         Raises:
-            errors.KeelstepError: it is not in the store, or not what it should be.
-            revision.RevisionError: the bytes are no strategy.
+            errors.PayloadMissingError: it is not in the store.
+            errors.Stalled: it is not what it should be.
+            errors.BrokerError: the store could not be asked.
         """
         if digest not in self._strategies:
             payload = await self.objects.get_revision(tenant, digest)
-            self._strategies[digest] = revision.load_strategy(payload)[1]
+            self._strategies[digest] = _readable(revision.load_strategy, payload)
         return self._strategies[digest]
 
     async def contract(self, tenant: str, digest: str) -> ToolContractSpec:
         """A pinned contract.
 
         Raises:
-            errors.KeelstepError: it is not in the store, or not what it should be.
-            revision.RevisionError: the bytes are no contract.
+            errors.PayloadMissingError: it is not in the store.
+            errors.Stalled: it is not what it should be.
+            errors.BrokerError: the store could not be asked.
         """
         if digest not in self._contracts:
             payload = await self.objects.get_revision(tenant, digest)
-            self._contracts[digest] = revision.load_contract(payload)[1]
+            self._contracts[digest] = _readable(revision.load_contract, payload)
         return self._contracts[digest]
 
 

@@ -121,9 +121,9 @@ class Kube:
         configuration = aio.Configuration()
         try:
             if kubeconfig is None:
-                aio_config.load_incluster_config(client_configuration=configuration)
+                aio_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
             else:
-                await aio_config.load_kube_config(
+                await aio_config.load_kube_config(  # type: ignore[no-untyped-call]
                     config_file=str(kubeconfig), client_configuration=configuration, persist_config=False
                 )
             return cls(configuration)
@@ -345,7 +345,9 @@ class Kube:
             headers["Authorization"] = token
         url = f"{self._configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            answer = await self._rest.request(method, url, headers, body, _request_timeout=timeout)
+            answer = await self._rest.request(  # type: ignore[no-untyped-call]
+                method, url, headers, body, _request_timeout=timeout
+            )
         except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError, OSError) as error:
             raise errors.KubeUnavailableError(f"{method} {path}: {error or 'no answer'}") from error
         response: aiohttp.ClientResponse = answer.response

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -9,11 +10,14 @@ from hack.local import world
 from hack.local.platform import Platform
 from hack.local.world import Tenant
 
+SCRIPT = Path(__file__).parent / "bad_input.yaml"
+_TRACE = b"Traceback (most recent call last)"
+
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Cluster, broker, operator, gateway, shop and model."""
-    with world.running(tmp_path_factory.mktemp("e2e")) as started:
+    with world.running(tmp_path_factory.mktemp("e2e"), SCRIPT) as started:
         started.start_operator()
         started.start_gateway()
         yield started
@@ -22,6 +26,29 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture
 def tenant(platform: Platform) -> Tenant:
     """The refund example in a namespace of this test's own."""
+    return furnished(platform)
+
+
+@pytest.fixture(scope="module")
+def shared(platform: Platform) -> Tenant:
+    """The same for all tests of a file, which must not get in each other's way."""
+    return furnished(platform)
+
+
+@pytest.fixture(scope="module")
+def programs_stay_calm(platform: Platform) -> Iterator[None]:
+    """Whatever a file's tests do to them, no program of ours writes a stack trace."""
+    logs = platform.folder / "logs"
+    before = {file: file.stat().st_size for file in logs.glob("*.log")}
+    yield
+    for file in sorted(logs.glob("*.log")):
+        said = file.read_bytes()[before.get(file, 0) :]
+        place = said.find(_TRACE)
+        assert place < 0, f"{file.name}: {said[max(0, place - 500) : place + 2500].decode(errors='replace')}"
+
+
+def furnished(platform: Platform) -> Tenant:
+    """The refund example in a namespace of its own."""
     made = Tenant(platform=platform, name=f"refunds-{secrets.token_hex(3)}")
     made.furnish()
     return made

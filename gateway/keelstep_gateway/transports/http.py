@@ -63,7 +63,7 @@ class Http:
             async with asyncio.timeout(timeout_seconds):
                 return await self._send(client, request)
         except (TimeoutError, httpx.TimeoutException):
-            message = f"the tool did not answer within {timeout_seconds:g} s"
+            message = f"the tool did not answer within {round(timeout_seconds, 1):g} s"
             return NoAnswer(
                 reason="Timeout", message=message, error_class=ErrorClass.TIMEOUT, was_sent=sent.was_sent
             )

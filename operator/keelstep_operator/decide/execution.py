@@ -20,6 +20,9 @@ SETTLE_SECONDS = 10
 """A runner that finished may take so long to leave before its identity is revoked."""
 KEPT_PODS = 2
 """Ended Pods kept for their logs, the newest ones of each execution."""
+DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED = "DeadlineExceeded", "AttemptsExhausted"
+OWN_ENDS = frozenset({DEADLINE_EXCEEDED, ATTEMPTS_EXHAUSTED})
+"""Why the operator itself fails a run; its runner did not say goodbye."""
 DELETED = "Deleted"
 """Why a run whose resource was deleted is cancelled: in the log it proves that the deletion was observed."""
 
@@ -106,7 +109,7 @@ def _deadline(facts: Facts) -> actions.Append | None:
         return None
     if facts.now <= clock.parse(started.deadline):
         return None
-    return _finish(facts, "failed", "DeadlineExceeded", f"the deadline {started.deadline} has passed")
+    return _finish(facts, "failed", DEADLINE_EXCEEDED, f"the deadline {started.deadline} has passed")
 
 
 def _exhausted(facts: Facts) -> actions.Append | None:
@@ -114,7 +117,7 @@ def _exhausted(facts: Facts) -> actions.Append | None:
     verdict = attempt.decide(facts)
     if not isinstance(verdict, attempt.Exhausted):
         return None
-    return _finish(facts, "failed", "AttemptsExhausted", verdict.message)
+    return _finish(facts, "failed", ATTEMPTS_EXHAUSTED, verdict.message)
 
 
 def _suspend(facts: Facts) -> actions.Append | None:
@@ -222,7 +225,7 @@ def _while_it_lasts(facts: Facts) -> list[actions.Action]:
     todo += _superfluous(facts)
     if is_held:
         return todo
-    todo += [actions.OpenGate(gate=asked) for asked in facts.gates if not asked.exists and not asked.refusal]
+    todo += [actions.OpenGate(gate=asked) for asked in facts.gates if _is_to_ask(asked)]
     if isinstance(attempt.decide(facts), attempt.Again):
         todo.append(actions.RunAttempt(attempt=state.attempt))
     return todo
@@ -259,11 +262,17 @@ def _is_leaving(facts: Facts) -> bool:
     pod = facts.pod
     return (
         facts.state.finished is not None
+        and facts.state.finished.reason not in OWN_ENDS
+        and facts.state.cancelled is None
         and pod is not None
         and pod.is_live
         and not pod.is_forged
         and facts.now < facts.state.over_at + SETTLE_SECONDS * clock.SECOND
     )
+
+
+def _is_to_ask(asked: Gate) -> bool:
+    return not (asked.exists or asked.refusal or asked.problem)
 
 
 def expires_at(facts: Facts) -> int | None:
@@ -283,6 +292,8 @@ def _stalled(facts: Facts) -> tuple[str, str] | None:
             f"the log holds {facts.state.undecidable}, which this operator does not know: upgrade it",
         )
     for asked in facts.gates:
+        if asked.problem:
+            return "EvidenceMissing", f"the question {asked.name} cannot be put: {asked.problem}"
         if asked.is_forged:
             return "ChildForged", f"ApprovalGate {asked.name} exists and is not ours; delete it"
     verdict = attempt.decide(facts)

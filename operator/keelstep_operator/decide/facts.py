@@ -79,6 +79,8 @@ class Gate:
     deadline: int = 0
     """Nanoseconds since 1970."""
     valid_for_seconds: int = 0
+    problem: str = ""
+    """Why it cannot be computed at all; then nothing is asked or decided, and a person must act."""
     exists: bool = False
     is_forged: bool = False
     decisions: Sequence[Decision] = ()

@@ -148,6 +148,8 @@ def is_same_question(found: Mapping[str, Any], ours: Mapping[str, Any]) -> bool:
 
 def decide(gate: Gate, *, requester: str, now: int) -> Verdict | None:
     """What the answers amount to; None while more are needed and there is time."""
+    if gate.problem:
+        return None
     if gate.refusal:
         return Verdict(verdict="withdrawn", reason=gate.refusal)
     if now > gate.deadline:

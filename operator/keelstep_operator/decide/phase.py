@@ -41,6 +41,14 @@ class Standing:
     message: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caveat:
+    """Something that changes no phase and that a person must know."""
+
+    reason: str
+    note: str
+
+
 def standing(facts: Facts, stalled: tuple[str, str] | None) -> Standing:
     """Phase, reason and message."""
     found = _standing(facts)
@@ -152,15 +160,28 @@ def unschedulable_at(pod: Pod | None) -> int | None:
     return pod.created_at + UNSCHEDULABLE_SECONDS * clock.SECOND + 1
 
 
+def caveats(state: State) -> list[Caveat]:
+    """What a person must know beside the phase; a run that succeeded may have some too."""
+    found = [
+        Caveat(reason="OutcomeUnknown", note=f"nobody knows whether {tool} happened: find out there")
+        for tool, keys in sorted(state.unknown.items())
+        if keys
+    ]
+    if state.voids:
+        note = f"{state.voids} void messages in the log changed nothing: see keelstep verify"
+        found.append(Caveat(reason="VoidEvents", note=note))
+    return found
+
+
 def _findings(facts: Facts, stands: Standing, stalled: tuple[str, str] | None) -> list[Finding]:
     state = facts.state
-    voids = f" ({state.voids} void messages in the log)" if state.voids else ""
+    message = "; ".join(filter(None, (stands.message, *(each.note for each in caveats(state)))))
     if stands.phase is Phase.SUCCEEDED:
-        succeeded = condition.holds("Succeeded", stands.reason, stands.message + voids)
+        succeeded = condition.holds("Succeeded", stands.reason, message)
     elif stands.phase in TERMINAL_PHASES:
-        succeeded = condition.fails("Succeeded", stands.reason, stands.message + voids)
+        succeeded = condition.fails("Succeeded", stands.reason, message)
     else:
-        succeeded = condition.unknown("Succeeded", stands.reason, stands.message + voids)
+        succeeded = condition.unknown("Succeeded", stands.reason, message)
     return [*_acceptance(state, facts), succeeded, _stall(stalled)]
 
 

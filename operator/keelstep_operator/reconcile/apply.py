@@ -34,7 +34,7 @@ async def apply(ctx: Context, situation: Situation, todo: Sequence[actions.Actio
     for action in todo:
         try:
             await _do(ctx, situation, action)
-        except errors.Stalled as error:
+        except (errors.Stalled, errors.PayloadMissingError) as error:
             stalled = stalled or (error.reason, error.message)
     _note_orphan(ctx, situation)
     return stalled
@@ -108,8 +108,8 @@ async def _own_child(
         found, is_new = await ctx.kube.create_or_get(kind, situation.tenant, manifest)
     except errors.NotFoundError as error:
         raise errors.Waiting("Vanished", f"{manifest['metadata']['name']} has just gone", 0.1) from error
-    except errors.ForbiddenError as error:
-        # a quota, Pod Security or the namespace's end: a person, or time, must change it
+    except (errors.ForbiddenError, errors.InvalidObjectError) as error:
+        # a quota, Pod Security, resources that make no sense, the namespace's end: a person must change it
         raise errors.Stalled("ChildRefused", error.message) from error
     if is_new:
         log.info("child_created", kind=kind.name, name=manifest["metadata"]["name"], tenant=situation.tenant)

@@ -8,6 +8,7 @@ Everything may be done twice; a crash between any two lines is healed by the nex
 
 import dataclasses
 
+import pydantic
 import structlog
 
 from keelstep import errors, kinds
@@ -20,8 +21,9 @@ from keelstep.log import spine
 from keelstep_operator.context import Context
 from keelstep_operator.decide import actions, condition, phase
 from keelstep_operator.decide import execution as decisions
+from keelstep_operator.decide.facts import NotReady
 from keelstep_operator.queue import Key
-from keelstep_operator.reconcile import apply, gather
+from keelstep_operator.reconcile import apply, gather, revisions
 from keelstep_operator.reconcile.gather import Situation
 from keelstep_operator.status import Told
 
@@ -40,6 +42,11 @@ async def reconcile(ctx: Context, key: Key) -> None:
         situation = await gather.gather(ctx, key)
     except errors.NameInUseError as error:
         await _refuse(ctx, key, error)
+        return
+    except pydantic.ValidationError as error:
+        found = ctx.cache.get(key)
+        if found is not None:
+            await revisions.show_invalid(ctx, kinds.Execution, found, error)
         return
     if situation is None:
         return
@@ -94,21 +101,19 @@ async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | N
         return
     shown, findings = phase.status(situation.facts, stalled)
     stands = phase.standing(situation.facts, stalled)
-    is_bad = stands.phase in _BAD_PHASES or stalled is not None or stands.reason in ("InputsInvalid",)
+    is_refused = isinstance(situation.facts.start, NotReady)
+    is_bad = stands.phase in _BAD_PHASES or stalled is not None or is_refused
     told = Told(
         kind="Warning" if is_bad else "Normal",
         reason=stands.reason,
         note=f"{stands.phase.value}: {stands.message}" if stands.message else stands.phase.value,
     )
-    voids = situation.facts.state.voids
-    if voids:
-        await ctx.recorder.tell(
-            found,
-            kind="Warning",
-            reason="VoidEvents",
-            note=f"{voids} messages in the log are no valid events; they changed nothing",
-            action="Reconcile",
-        )
+    said = " ".join(each.get("message", "") for each in found.get("status", {}).get("conditions", []))
+    for caveat in phase.caveats(situation.facts.state):
+        if caveat.note not in said:
+            await ctx.recorder.tell(
+                found, kind="Warning", reason=caveat.reason, note=caveat.note, action="Reconcile"
+            )
     await ctx.statuses.write(kinds.Execution, found, shown, findings, told)
     _wake_gates(ctx, situation)
 

@@ -15,6 +15,7 @@ from keelstep import errors, kinds, kube, points
 from keelstep.domain import canonical
 from keelstep.domain import state as states
 from keelstep.events import clock
+from keelstep.events.value import MismatchError
 from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract
 from keelstep.kinds.execution import Execution
@@ -91,6 +92,9 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     known = ctx.runs.by_key.get(key)
     if known is not None and known[0] == execution.metadata.uid:
         binding = known[1]
+    elif await _is_half_deleted(ctx, key):
+        ctx.runs.deletions[key] = execution.metadata.uid
+        return await gather(ctx, key)
     else:
         points.reached("operator.before.name")
         binding = await ctx.names.bind(
@@ -106,6 +110,15 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
             log.info("execution_adopted", execution=key.name, tenant=key.namespace, xid=binding.xid)
     ctx.runs.orphans.discard(key)
     return await _facts(ctx, key, found, execution, binding)
+
+
+async def _is_half_deleted(ctx: Context, key: Key) -> bool:
+    """An operator before us saw the deletion of what had this name, wrote it down, and died before it freed the name."""
+    entry = await ctx.names.lookup(key.namespace, key.name)
+    if entry is None or entry.record.state != "bound":
+        return False
+    state = await ctx.logs.hold(key.namespace, entry.record.xid, entry.record.shard).log.refresh()
+    return _says_deleted(state)
 
 
 async def refresh(ctx: Context, before: Situation) -> Situation:
@@ -182,8 +195,11 @@ async def _facts(
 
 def _is_deleted(ctx: Context, key: Key, state: states.State) -> bool:
     """Its deletion was observed: by this process, or by one before that wrote it down."""
-    said = state.cancelled is not None and state.cancelled.reason == decisions.DELETED
-    return key in ctx.runs.deletions or said
+    return key in ctx.runs.deletions or _says_deleted(state)
+
+
+def _says_deleted(state: states.State) -> bool:
+    return state.cancelled is not None and state.cancelled.reason == decisions.DELETED
 
 
 def _is_revoked(ctx: Context, state: states.State) -> bool:
@@ -294,7 +310,19 @@ async def question(ctx: Context, execution: str, held: Held, known: states.Gate)
     state = held.state
     place = (state.xid, known.request_seq)
     if place not in ctx.questions:
-        ctx.questions[place] = gate.build(state, known, await _material(ctx, execution, held, known))
+        try:
+            material = await _material(ctx, execution, held, known)
+        except (errors.Stalled, errors.PayloadMissingError) as error:
+            # not remembered: a person may mend it; nothing else about the run may wait for that
+            return facts.Gate(
+                request_seq=known.request_seq,
+                name=names.gate(execution, known.request_seq),
+                spec={},
+                problem=error.message,
+                args_digest="",
+                contract_digest="",
+            )
+        ctx.questions[place] = gate.build(state, known, material)
     ours: facts.Gate = ctx.questions[place]
     return ours
 
@@ -304,19 +332,31 @@ async def _material(ctx: Context, execution: str, held: Held, known: states.Gate
     started, planned = state.started, state.step_at(known.place)
     assert started is not None
     assert planned is not None
-    payload = await ctx.objects.open(state.tenant, state.xid, planned.args)
-    goal = await ctx.objects.open(state.tenant, state.xid, started.goal)
+    try:
+        payload = await ctx.objects.open(state.tenant, state.xid, planned.args)
+    except (errors.PayloadMissingError, MismatchError):
+        payload = b""  # the runner named arguments that nobody has: there is nothing to ask about
+    goal = await _goal(ctx, state)
     pin = started.contracts.get(planned.tool)
     strategy = await ctx.revisions.strategy(state.tenant, started.strategy_digest)
     return gate.Material(
         execution=execution,
         args=_object(payload),
         args_bytes=len(payload),
-        goal=goal.decode(errors="replace"),
+        goal=goal,
         reasoning=[await _said(ctx, held, plan) for _, plan in sorted(state.plans.items())],
         spec=await ctx.revisions.contract(state.tenant, pin.digest) if pin is not None else None,
         max_tier=strategy.autonomy.max_tier,
     )
+
+
+async def _goal(ctx: Context, state: states.State) -> str:
+    assert state.started is not None
+    try:
+        payload = await ctx.objects.open(state.tenant, state.xid, state.started.goal)
+    except (errors.PayloadMissingError, MismatchError):
+        return "(the goal is not readable any more)"
+    return payload.decode(errors="replace")
 
 
 async def _said(ctx: Context, held: Held, plan: states.Plan) -> str:
@@ -327,7 +367,7 @@ async def _said(ctx: Context, held: Held, plan: states.Plan) -> str:
         return f"the model asked for {calls}"
     try:
         text = await ctx.objects.open(held.state.tenant, held.state.xid, summary)
-    except (errors.PayloadMissingError, ValueError):
+    except (errors.PayloadMissingError, MismatchError):
         return f"the model asked for {calls} (its words are not readable)"
     return f"the model said: {text.decode(errors='replace')} (and asked for {calls})"
 

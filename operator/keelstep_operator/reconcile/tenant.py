@@ -12,6 +12,9 @@ ENGAGED = "engaged"
 async def reconcile(ctx: Context, key: Key) -> None:
     """Bring one tenant's kill switch to where it should be."""
     found = ctx.cache.get(key)
+    namespaces = ctx.settings.namespaces
+    if namespaces and key.name not in namespaces:
+        return
     if found is None or found.get("status", {}).get("phase") == "Terminating":
         return
     metadata = found["metadata"]

@@ -12,6 +12,12 @@ from typing import Any
 
 import cel
 
+_PARSER = re.compile(r"<input>:(\d+):(\d+): Syntax error: (.+?)(?: expecting .*)?$", re.MULTILINE)
+_PLAIN = (
+    ("mismatched input '<EOF>'", "it ends too early"),
+    ("mismatched input", "unexpected"),
+    ("extraneous input", "unexpected"),
+)
 _BOUND = re.compile(r"\.(?:all|exists|exists_one|map|filter)\(\s*([A-Za-z_]\w*)\s*,")
 
 
@@ -67,9 +73,20 @@ def _compile(source: str, variables: frozenset[str]) -> Expression:
     try:
         program = cel.compile(source)
     except ValueError as error:
-        raise CompileError(str(error).splitlines()[0]) from error
+        raise CompileError(_where(str(error))) from error
     bound = set(_BOUND.findall(source))  # the library lists a macro's own variable among the free ones
     unknown = sorted(set(program.variables()) - variables - bound)
     if unknown:
         raise CompileError(f"unknown variable {unknown[0]!r}; it may use {', '.join(sorted(variables))}")
     return Expression(source, program)
+
+
+def _where(said: str) -> str:
+    """The parser's first complaint in plain words, without the list of all that it would have liked better."""
+    found = _PARSER.search(said)
+    if found is None:
+        return said.splitlines()[0]
+    line, column, what = found.groups()
+    for jargon, plain in _PLAIN:
+        what = what.replace(jargon, plain)
+    return f"line {line}, column {column}: {what}"

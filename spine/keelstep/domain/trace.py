@@ -14,6 +14,8 @@ from keelstep.events import clock, types
 from keelstep.events.envelope import Event
 from keelstep.events.frame import Stored
 
+_MOST_WHY = 160
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
@@ -174,7 +176,9 @@ def _feedback(data: types.Data) -> tuple[str, str]:
 
 
 def _why(error: types.Error | None) -> str:
-    return f", {error.reason}" if error is not None else ""
+    if error is None:
+        return ""
+    return f", {error.reason}: {error.message[:_MOST_WHY]}" if error.message else f", {error.reason}"
 
 
 _SUMMARIES: dict[str, Callable[[types.Data], tuple[str, str]]] = {

@@ -82,6 +82,7 @@ class Feed:
     _last: int = 0
     _pending: int = 0
     _heard_at: float = 0.0
+    _reconnects: int = 0
     _broken: str = ""
 
     @property
@@ -113,6 +114,7 @@ class Feed:
         body = {"stream_name": self.stream, "config": configuration}
         self._pending = (await jetstream.call(self.nc, what, body, type=_Consumer)).num_pending
         self._heard_at = time.monotonic()
+        self._reconnects = self.nc.stats["reconnects"]
         await self._ask()
 
     @property
@@ -130,8 +132,12 @@ class Feed:
         while not self._arrived:
             if self.nc.is_closed:
                 raise errors.BrokerClosedError
-            if self._broken or time.monotonic() - self._heard_at > _SILENCE_SECONDS:
-                raise FeedBroken(f"{self.stream}: {self._broken or 'no heartbeat'}")
+            if self.nc.stats["reconnects"] != self._reconnects:
+                self._broken = "the connection was lost, and what was asked for with it"
+            elif time.monotonic() - self._heard_at > _SILENCE_SECONDS:
+                self._broken = "no heartbeat"
+            if self._broken:
+                raise FeedBroken(f"{self.stream}: {self._broken}")
             self._news.clear()
             try:
                 await asyncio.wait_for(self._news.wait(), _HEARTBEAT_SECONDS)

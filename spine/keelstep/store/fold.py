@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from keelstep.domain import execution, validity
 from keelstep.domain.state import State
-from keelstep.events import signing
 from keelstep.events.frame import Stored
 from keelstep.store.feed import Arrival
 
@@ -46,19 +45,6 @@ class Recorded:
 
     stored: Stored
     is_signed: bool
-
-
-def vouch(keyring: signing.Keyring, arrivals: Iterable[Arrival]) -> list[Vouched]:
-    """Check every signature. Nearly all of its time passes outside of the interpreter: run it in a thread."""
-    return [Vouched(arrival=arrival, is_signed=_is_signed(keyring, arrival)) for arrival in arrivals]
-
-
-def _is_signed(keyring: signing.Keyring, arrival: Arrival) -> bool:
-    stored = arrival.stored
-    if not stored.signature:
-        return False
-    found = validity.writer_of(stored.writer)
-    return found is not None and keyring.vouches(stored.signature, found[0], arrival.subject, stored.payload)
 
 
 @dataclass(slots=True)

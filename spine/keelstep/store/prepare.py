@@ -1,7 +1,7 @@
 """What is ready to be written? Messages become rows, a batch ahead of the transaction that writes them.
 
     feed.take ─► signatures ─► missing states from Postgres ─► fold, rows ─► one batch waits
-                 (a thread)                                    (a thread)
+                 (a process)                                   (a thread)
 
 Nothing here writes, and nothing decides what an event means.
 """
@@ -11,9 +11,9 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from keelstep.events import envelope, signing
+from keelstep.events import envelope
 from keelstep.events.envelope import Undecidable
-from keelstep.store import feed, fold, ledger, postgres, rows
+from keelstep.store import feed, fold, ledger, postgres, rows, verifier
 from keelstep.store.fold import Judged
 
 
@@ -31,7 +31,7 @@ class Preparer:
     """Prepares a shard's batches in order. One session uses it at a time."""
 
     feed: feed.Feed
-    keyring: signing.Keyring
+    verifier: verifier.Verifier
     held_events: int
     committed: int = 0
     """Told by whoever writes: states up to here may be let go, Postgres has their messages."""
@@ -88,7 +88,11 @@ class Preparer:
 
     async def _vouched(self) -> Sequence[fold.Vouched]:
         arrivals = await self.feed.take()
-        return await asyncio.to_thread(fold.vouch, self.keyring, arrivals)
+        signed = await self.verifier.check(arrivals)
+        return [
+            fold.Vouched(arrival=arrival, is_signed=is_signed)
+            for arrival, is_signed in zip(arrivals, signed, strict=True)
+        ]
 
     def _build(self, before: ledger.Progress, batch: Sequence[fold.Vouched]) -> Prepared:
         judged = self._fold.judge(batch)

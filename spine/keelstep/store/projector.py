@@ -108,6 +108,8 @@ class Projector:
     ) -> None:
         progress = await self._begin(connection)
         await self._feed.open(progress.position)
+        if await ledger.progress(connection, self.shard) != progress:
+            raise ledger.Overtaken  # emptied before the feed could be told
         log.info("ready", shard=self.shard, position=progress.position)
         if until_caught_up and self._feed.is_empty:
             return

@@ -77,7 +77,7 @@ class RunningPostgres:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._end(signal.SIGINT)
+        await self._end(signal.SIGQUIT)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def dsn(self, database: str = "postgres", user: str = "postgres") -> str:

@@ -1,6 +1,7 @@
 """Where the projector is played: a log that everybody wrote to, a database of its own, the program or its loop."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -15,6 +16,7 @@ import msgspec
 from nats.aio.client import Client
 
 from keelstep.events import clock, signing
+from keelstep.events.frame import Stored
 from keelstep.log import identities, subjects, tokens
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials, Key
@@ -69,7 +71,7 @@ class Stage:
         for log in logs:
             log.messages.clear()
 
-    async def store(self, messages: Iterable[tuple[LogBuilder, builders.Stored]]) -> None:
+    async def store(self, messages: Iterable[tuple[LogBuilder, Stored]]) -> None:
         """Publish messages as their writers, and wait until the stream has them all."""
         before = await self.last()
         number = 0
@@ -213,7 +215,7 @@ def scribe(broker: RunningBroker) -> Credentials:
 def _keyring() -> bytes:
     ring = builders.KEYRING
     entries = {
-        kid: {"writer": ring.writers[kid].value, "public_key": signing.base64.b64encode(bytes(key)).decode()}
+        kid: {"writer": ring.writers[kid].value, "public_key": base64.b64encode(bytes(key)).decode()}
         for kid, key in ring.keys.items()
     }
     return msgspec.json.encode(entries)

@@ -64,14 +64,6 @@ def test_an_explanation_is_whole(name: str) -> None:
     assert (found.fix == "Nothing to do.") <= (found.acts is Acts.NOBODY)
 
 
-def test_a_reason_is_found_however_it_is_capitalised() -> None:
-    """A person types what they remember."""
-    found = registry.find("budgetexceeded")
-    assert found is not None
-    assert found.name == "BudgetExceeded"
-    assert registry.find("NoSuchReason") is None
-
-
 def test_links_to_reasons_lead_somewhere() -> None:
     """Every `reasons.md#…` of every page is the anchor of a reason."""
     anchors = {page.anchor(name) for name in registry.REASONS}

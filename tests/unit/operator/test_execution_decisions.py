@@ -356,3 +356,24 @@ def test_time_wakes_a_run_at_its_next_deadline() -> None:
     run = asking()
     found = execution.decide(facts(run, gates=[question(run)]))
     assert found.wake_at == NOW + 600 * clock.SECOND + 1
+
+
+def test_a_run_that_the_operator_ends_loses_its_pod_at_once() -> None:
+    """Its runner did not say goodbye: nobody waits for it to leave."""
+    run = working().cancelled().given_up("Cancelled")
+    found = execution.decide(facts(run, pod(), now=run.now))
+    assert kinds_of(found) == {"Revoke", "EndPod"}
+
+
+def test_a_question_that_cannot_be_computed_stalls_and_blocks_nothing_else() -> None:
+    """Nothing is asked or decided; a kill or a cancel still works."""
+    run = asking()
+    broken = question(run, exists=False, deadline=0, problem="a revision is gone")
+    found = execution.decide(facts(run, gates=[broken]))
+    assert found.append is None
+    assert kinds_of(found) == set()
+    assert found.stalled is not None
+    assert found.stalled[0] == "EvidenceMissing"
+    killed = execution.decide(facts(run, gates=[broken], stop=STOP)).append
+    assert killed is not None
+    assert killed.type == "exec.killed"

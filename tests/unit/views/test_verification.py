@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from keelstep.domain.reasons import messages
 from keelstep.events import types
 from keelstep.events.frame import Stored
 from keelstep.testing import builders
@@ -125,22 +126,18 @@ def test_what_is_not_known_is_not_judged() -> None:
 
 
 def test_every_reason_has_a_meaning() -> None:
-    """A person reads a sentence whatever the reason of a void is."""
+    """A person reads a sentence whatever the reason of a void is; no message of anybody's ends the reading."""
     run = _run()
-    run.forge("exec.started", HELD, writer="a1", tenant="another")
+    run.forge("exec.suspended", HELD, writer="op", tenant="another")
     run.forge("exec.suspended", HELD, writer="a1")
-    run.forge("exec.suspended", HELD, writer="x9")
     run.forge("exec.suspended", HELD, writer="op", seq=99)
+    run.forge("exec.suspended", HELD, writer="op", prev="a" * 64)
+    run.forge("exec.suspended", HELD, writer="op", signature="")
     run.forge("exec.resumed", HELD, writer="op")
-    run.forge("tool.result", HELD, writer="a7")
+    run.forge("exec.suspended", HELD, writer="a7")
+    run.forge("exec.suspended", HELD, writer="a1", v=2)
+    run.garbage(b"nothing", writer="a1")
     found = _verify(run)
-    assert {void.reason for void in found.voids} == {
-        "ForeignSubject",
-        "WrongWriter",
-        "OutOfSequence",
-        "NotAllowed",
-        "NotAnEvent",
-        "OldAttempt",
-    } & {void.reason for void in found.voids}
-    assert len(found.voids) == 6
+    assert {void.reason for void in found.voids} == {each.name for each in messages.SUBJECT.reasons}
+    assert len(found.voids) == 9
     assert all(f"message {void.position} " in " ".join(found.findings) for void in found.voids)

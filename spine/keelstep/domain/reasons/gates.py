@@ -62,6 +62,13 @@ SUBJECT = Subject(
             shows="ApprovalGate: Event",
         ),
         Reason(
+            name="EvidenceMissing",
+            meaning="What a person needs to decide cannot be read, so the question cannot be put.",
+            acts=Acts.PLATFORM,
+            fix="Restore what the message names, or cancel the run.",
+            shows="Execution: status, Stalled, Event",
+        ),
+        Reason(
             name="NotAsked",
             meaning="The run's log holds no such question.",
             acts=Acts.PLATFORM,

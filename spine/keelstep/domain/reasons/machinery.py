@@ -70,7 +70,14 @@ SUBJECT = Subject(
             meaning="A pinned revision cannot be read by this version.",
             acts=Acts.PLATFORM,
             fix="Run gateway and runner of a version that knows it.",
-            shows="log of a program",
+            shows="refusal; log of gateway and runner",
+        ),
+        Reason(
+            name="RevisionUnreadable",
+            meaning="A pinned revision cannot be read by this version of the operator.",
+            acts=Acts.PLATFORM,
+            fix="Run an operator of a version that knows it.",
+            shows="Execution: Stalled; log of the operator",
         ),
         Reason(
             name="PayloadMissing",

@@ -31,9 +31,3 @@ SUBJECTS: tuple[Subject, ...] = (
 
 REASONS: Mapping[str, Reason] = {each.name: each for subject in SUBJECTS for each in subject.reasons}
 """By name."""
-
-
-def find(name: str) -> Reason | None:
-    """A reason by its name, however it is capitalised; None where there is none."""
-    wanted = name.casefold()
-    return next((each for each in REASONS.values() if each.name.casefold() == wanted), None)

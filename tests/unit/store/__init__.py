@@ -1,0 +1,1 @@
+"""Rows and folds of the projector, without a server."""
