@@ -4,8 +4,8 @@
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide
-	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask)
+demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide; MODELS=DIR knows your models
+	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask) $(if $(MODELS),--models "$(MODELS)")
 
 test: ## every check and every test, exactly what CI runs
 	@hack/venv && hack/verify-all.sh

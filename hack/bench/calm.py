@@ -39,6 +39,6 @@ class Calm:
         self._percents, self._waited_seconds = [], 0.0
         return {
             "background_cpu_percent": [round(percent, 1) for percent in percents],
-            "is_calm": all(percent < CALM_PERCENT for percent in percents),
+            "is_calm": bool(percents) and max(percents) < CALM_PERCENT,
             "waited_seconds": round(waited, 1),
         }

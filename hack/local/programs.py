@@ -165,17 +165,12 @@ def gateway(places: Places, installed: Installation, *, name: str = "gateway", *
         "KEELSTEP_NATS_CREDENTIALS": str(own / "nats.creds"),
         "KEELSTEP_SIGNING_KEY": str(own / "signing.key"),
         "KEELSTEP_KEYRING": str(installed.folder / "public" / "keyring.json"),
-        "KEELSTEP_PRICE_TABLE": str(EXAMPLE / "prices.yaml"),
+        "KEELSTEP_PRICE_TABLE": str(places.folder / "prices.yaml"),
         "KEELSTEP_PROVIDERS": str(places.folder / "providers.yaml"),
         "KEELSTEP_KUBECONFIG": str(places.gateway_kubeconfig),
         **extra,
     }
     return _component(places, name, (str(BIN / "keelstep-gateway"),), environment)
-
-
-def providers(places: Places) -> str:
-    """Where the gateway finds models: all of them at the scripted one."""
-    return f"models:\n- match: openai/*\n  baseURL: {places.model_url}\n"
 
 
 def operator(places: Places, installed: Installation, *, name: str = "operator", **extra: str) -> Component:

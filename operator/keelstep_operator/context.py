@@ -129,7 +129,9 @@ class Context:
     questions: dict[tuple[str, int], Any] = field(default_factory=dict)
     """Questions once computed, by xid and the event that asked."""
     ended: set[tuple[str, int]] = field(default_factory=set)
-    """Attempts whose identity is revoked and whose Secret is deleted, by xid and number."""
+    """Attempts whose identity is revoked, by xid and number."""
+    dropped: set[tuple[str, int]] = field(default_factory=set)
+    """Attempts whose Secret is deleted, by xid and number."""
     watched: set[str] = field(default_factory=set)
     """Kinds of which the watch has told us something."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)

@@ -16,10 +16,11 @@ _TRACE = b"Traceback (most recent call last)"
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Cluster, broker, operator, gateway, shop and model."""
+    """Cluster, broker, operator, gateway, views, shop and model."""
     with world.running(tmp_path_factory.mktemp("e2e"), SCRIPT) as started:
         started.start_operator()
         started.start_gateway()
+        started.start_views()
         yield started
 
 
@@ -29,9 +30,9 @@ def tenant(platform: Platform) -> Tenant:
     return furnished(platform)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared(platform: Platform) -> Tenant:
-    """The same for all tests of a file, which must not get in each other's way."""
+    """The same for tests that do not get in each other's way: each names what it makes after itself."""
     return furnished(platform)
 
 

@@ -127,14 +127,15 @@ def test_the_api_server_refuses(sentence: str, shared: Tenant) -> None:
 @pytest.mark.parametrize("sentence", ["a negative budget", "float money", "an unknown field"])
 def test_the_api_server_refuses_a_run_with(sentence: str, shared: Tenant) -> None:
     """A requester hears it too, and no run begins."""
-    spec, says = {
+    cases: dict[str, tuple[dict[str, Any], str]] = {
         "a negative budget": ({"budget": {"costUSD": "-1"}}, 'spec.budget.costUSD: Invalid value: "-1"'),
         "float money": (
             {"budget": {"costUSD": _FLOAT}},
             "spec.budget.costUSD in body must be of type string",
         ),
         "an unknown field": ({"budgets": {}}, 'unknown field "spec.budgets"'),
-    }[sentence]
+    }
+    spec, says = cases[sentence]
     asked = person.execution(shared, name_of(sentence), "Answer in prose", **spec)
     text = yaml.safe_dump(asked)
     assert says in person.refusal(shared.person("demo-requester"), "apply", "-f", "-", stdin=text)
@@ -168,16 +169,18 @@ def test_a_missing_contract_is_named_and_healed_by_applying_it(shared: Tenant) -
         "tools[0].contract: there is no ToolContract orders.look"
         in (person.condition(found, "ResolvedRefs")["message"])
     )
-    person.ask(shared, "waits", "Answer in prose", strategy="waits-for-a-tool")
-    waiting = person.until_condition(shared, "executions", "waits", "ResolvedRefs", "StrategyNotReady")
+    person.ask(shared, "waits-for-a-contract", "Answer in prose", strategy="waits-for-a-tool")
+    waiting = person.until_condition(
+        shared, "executions", "waits-for-a-contract", "ResolvedRefs", "StrategyNotReady"
+    )
     assert (
         "ContractMissing: tools[0].contract: there is no ToolContract orders.look"
         in (person.condition(waiting, "ResolvedRefs")["message"])
     )
-    assert person.until_told(shared, "waits", "StrategyNotReady")["type"] == "Warning"
+    assert person.until_told(shared, "waits-for-a-contract", "StrategyNotReady")["type"] == "Warning"
     orders = next(
         each for each in shared.manifests("contracts.yaml") if each["metadata"]["name"] == "orders.get"
     )
     shared.apply(author, [person.changed(orders, "orders.look", {})])
-    shared.until_phase("waits", "Failed")
-    assert shared.status("waits")["reason"] == "ModelMalformed"
+    shared.until_phase("waits-for-a-contract", "Failed")
+    assert shared.status("waits-for-a-contract")["reason"] == "ModelMalformed"

@@ -62,7 +62,7 @@ USELESS: dict[str, tuple[str, str, str, int]] = {
 
 def name_of(sentence: str) -> str:
     """The run of a case."""
-    return "-".join(sentence.split())
+    return "-".join(sentence.lower().split())
 
 
 @pytest.fixture(scope="module")

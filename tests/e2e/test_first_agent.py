@@ -3,10 +3,8 @@
 The page's own words are used: only ports are changed for free ones, and what differs from run to run is masked.
 """
 
-import dataclasses
 import os
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -18,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from hack.cluster import ports
-from hack.local import postgres
 from hack.local.platform import Platform
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,22 +153,7 @@ def masked(text: str) -> str:
 
 
 @pytest.fixture
-def views(platform: Platform) -> Iterator[None]:
-    """What `keelstep trace` asks, with a database of this test's own: a log is told once, by one stream."""
-    place = postgres.place(f"page-{secrets.token_hex(3)}")
-    platform.places = dataclasses.replace(platform.places, postgres=place)
-    try:
-        platform.start_views()
-        yield
-    finally:
-        # else no namespace could go any more
-        platform.kubectl("admin").run("delete", "apiservice", "--ignore-not-found", VIEWS)
-        platform.stop("views", "projector", "postgres")
-        shutil.rmtree(place, ignore_errors=True)
-
-
-@pytest.fixture
-def reader(platform: Platform, views: None, tmp_path: Path) -> Iterator[Reader]:
+def reader(platform: Platform, tmp_path: Path) -> Iterator[Reader]:
     """A reader at the repository's root, whose demo is this platform; ports are free ones, the files a copy."""
     state = tmp_path / "state"
     (state / "clusters").mkdir(parents=True)

@@ -61,6 +61,7 @@ def run(place: Place) -> Result:
     stage = place.stage()
     before = {part: stage.process(part).memory_info().rss / BYTES_IN_MIB for part in PARTS}
     adopting_cpu = _finish(place, stage, sizes)
+    place.calm.wait()  # later it cannot be told: the running ones are ours
     resting = _watch(place, stage, sizes, "with finished runs only")
     _run_many(place, stage, sizes)
     busy = _watch(place, stage, sizes, "with running ones beside")

@@ -41,7 +41,14 @@ class EndPod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoke:
-    """Revoke the identities of these attempts and delete their Secrets."""
+    """Revoke the identities of these attempts."""
+
+    attempts: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropSecrets:
+    """Delete the Secrets of these attempts' identities."""
 
     attempts: Sequence[int]
 
@@ -70,4 +77,4 @@ class DeleteResource:
     """Delete the Execution: its time after the end is up. The log stays."""
 
 
-Action = RunAttempt | EndPod | Revoke | OpenGate | EngageKill | ReleaseName | DeleteResource
+Action = RunAttempt | EndPod | Revoke | DropSecrets | OpenGate | EngageKill | ReleaseName | DeleteResource

@@ -203,7 +203,7 @@ def _effects(facts: Facts) -> list[actions.Action]:
     if facts.state.is_over:
         todo += _after_the_end(facts)
     elif facts.is_orphaned:
-        todo.append(actions.Revoke(attempts=_attempts(facts, facts.state.attempt)))
+        todo += _cut_off(facts.state.attempt)
     elif facts.state.started is not None:
         todo += _while_it_lasts(facts)
     if facts.is_deleted and (facts.state.started is None or facts.state.is_over):
@@ -215,10 +215,10 @@ def _while_it_lasts(facts: Facts) -> list[actions.Action]:
     state = facts.state
     todo: list[actions.Action] = []
     if state.attempt > 1:
-        todo.append(actions.Revoke(attempts=_attempts(facts, state.attempt - 1)))
+        todo += _cut_off(state.attempt - 1)
     is_held = state.suspended is not None or state.cancelled is not None
     if state.cancelled is not None:
-        todo.append(actions.Revoke(attempts=_attempts(facts, state.attempt)))
+        todo += _cut_off(state.attempt)
     for number, pod in facts.pods.items():
         if pod.is_live and not pod.is_forged and (number < state.attempt or is_held):
             todo.append(actions.EndPod(pod=pod))
@@ -236,7 +236,7 @@ def _after_the_end(facts: Facts) -> list[actions.Action]:
     todo: list[actions.Action] = []
     killed = state.killed is not None
     if killed or not _is_leaving(facts):
-        todo.append(actions.Revoke(attempts=_attempts(facts, state.attempt)))
+        todo += _cut_off(state.attempt)
         todo += [
             actions.EndPod(pod=pod, is_immediate=killed)
             for pod in facts.pods.values()
@@ -335,8 +335,10 @@ def _is_unwanted(facts: Facts) -> bool:
     )
 
 
-def _attempts(facts: Facts, last: int) -> list[int]:
-    return list(range(1, last + 1))
+def _cut_off(last: int) -> list[actions.Action]:
+    """End the identities of every attempt up to this one."""
+    attempts = list(range(1, last + 1))
+    return [actions.Revoke(attempts=attempts), actions.DropSecrets(attempts=attempts)] if attempts else []
 
 
 def _finish(

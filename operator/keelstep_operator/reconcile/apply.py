@@ -4,7 +4,6 @@ A child that already has the name is used only where it is ours; else a person m
 left over from an earlier resource of the name and on its way out.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import assert_never
 
@@ -40,6 +39,15 @@ async def apply(ctx: Context, situation: Situation, todo: Sequence[actions.Actio
     return stalled
 
 
+async def cut_off(ctx: Context, situation: Situation) -> None:
+    """End the identity of every attempt at the broker, at once.
+
+    Raises:
+        errors.BrokerError: they may still be valid; do it again.
+    """
+    await _revoke(ctx, situation, range(1, situation.facts.state.attempt + 1))
+
+
 async def _do(ctx: Context, situation: Situation, action: actions.Action) -> None:
     match action:
         case actions.RunAttempt():
@@ -48,6 +56,8 @@ async def _do(ctx: Context, situation: Situation, action: actions.Action) -> Non
             await _end_pod(ctx, situation, action)
         case actions.Revoke():
             await _revoke(ctx, situation, action.attempts)
+        case actions.DropSecrets():
+            await _drop_secrets(ctx, situation, action.attempts)
         case actions.OpenGate():
             await _open_gate(ctx, situation, action)
         case actions.EngageKill():
@@ -138,33 +148,34 @@ async def _end_pod(ctx: Context, situation: Situation, action: actions.EndPod) -
 
 
 async def _revoke(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
-    """Both at once: a broker or an API server that is down must not keep the other from its part."""
     todo = [number for number in numbers if (situation.xid, number) not in ctx.ended]
     state = situation.facts.state
     if not todo or state.started is None:
         return
     expiry = identity.expires_at(state)
-    if expiry < ctx.now():
-        ctx.ended.update((situation.xid, number) for number in todo)
-        return
     keys = [ctx.identities.key(situation.xid, number).public for number in todo]
-    if ctx.revoked.issuperset(keys):
-        ctx.ended.update((situation.xid, number) for number in todo)
-        return
-    points.reached("operator.before.revoke")
-    done = await asyncio.gather(
-        ctx.revoker.revoke_many(dict.fromkeys(keys, expiry)),
-        *(
-            ctx.kube.delete(kube.SECRETS, situation.tenant, names.identity_secret(situation.key.name, number))
-            for number in todo
-        ),
-        return_exceptions=True,
-    )
-    points.reached("operator.after.revoke")
-    for result in done:
-        if isinstance(result, BaseException):
-            raise result
+    if expiry > ctx.now() and not ctx.revoked.issuperset(keys):
+        points.reached("operator.before.revoke")
+        await ctx.revoker.revoke_many(dict.fromkeys(keys, expiry))
+        points.reached("operator.after.revoke")
     ctx.ended.update((situation.xid, number) for number in todo)
+
+
+async def _drop_secrets(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
+    for number in numbers:
+        if (situation.xid, number) in ctx.dropped:
+            continue
+        name = names.identity_secret(situation.key.name, number)
+        if not _was_tidied(ctx, situation, number):
+            await ctx.kube.delete(kube.SECRETS, situation.tenant, name)
+        ctx.dropped.add((situation.xid, number))
+
+
+def _was_tidied(ctx: Context, situation: Situation, number: int) -> bool:
+    """An operator before us revoked the identity and showed the end: thousands of ended runs cost nothing at a start."""
+    shown = (situation.found or {}).get("status", {})
+    is_revoked = ctx.identities.key(situation.xid, number).public in ctx.revoked
+    return is_revoked and bool(shown.get("finishedAt")) and shown.get("executionID") == situation.xid
 
 
 async def _open_gate(ctx: Context, situation: Situation, action: actions.OpenGate) -> None:

@@ -56,6 +56,11 @@ async def reconcile(ctx: Context, key: Key) -> None:
             break
         await _append(ctx, situation, wanted)
         situation = await gather.refresh(ctx, situation)
+        if wanted.type == "exec.killed":
+            # a kill concerns many: each is cut off at the broker before any is tidied up
+            await apply.cut_off(ctx, situation)
+            ctx.queue.wake(key)
+            return
     outcome = decisions.decide(situation.facts)
     stalled = await apply.apply(ctx, situation, outcome.todo) or outcome.stalled
     await _show(ctx, situation, stalled)

@@ -41,7 +41,6 @@ async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Objec
     """Bring a scope's kill switch to where it should be; None where nothing is killed.
 
     Raises:
-        errors.Stalled: a gate of ours has another's content.
         errors.KeelstepError: a server could not be asked.
     """
     scope = _SCOPES[wish.scope]
@@ -68,10 +67,8 @@ async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Objec
                 await _lift(ctx, wish, scope, target, latch, verdict)
             case decisions.Hold():
                 assert latch is not None
-                if verdict.is_forged:
-                    name = verdict.gate.name
-                    raise errors.Stalled("ChildForged", f"ApprovalGate {name} exists and is not ours")
-                return await _hold(ctx, key, wish, latch, verdict.gate)
+                held = await _hold(ctx, key, wish, latch, verdict.gate)
+                return _forged(held, verdict.gate) if verdict.is_forged else held
     raise errors.Waiting("Unsettled", f"the kill switch of {wish.name} keeps changing", _LOOK_AGAIN_SECONDS)
 
 
@@ -207,6 +204,12 @@ async def _hold(
     else:
         finding = _ending(ctx, key, wish, latch)
     return Latched(shown=shown, finding=finding)
+
+
+def _forged(held: Latched, found: decisions.Gate) -> Latched:
+    """The kill stands, and a person must remove what stands in the way of ever lifting it."""
+    message = f"{held.finding.message}; ApprovalGate {found.name} exists and is not ours: delete it in the operator's name"
+    return Latched(shown=held.shown, finding=condition.holds("Killed", "ChildForged", message))
 
 
 async def _acknowledgement(ctx: Context, key: Key, latch: decisions.Latch) -> Finding:

@@ -6,7 +6,7 @@ Watching changes nothing: Ctrl-C ends the looking, not the run.
 import asyncio
 
 from keelstep import errors
-from keelstep.cli import exits, reading, timeline
+from keelstep.cli import answer, exits, reading, timeline
 from keelstep.cli.exits import Exit
 from keelstep.cli.session import Session
 from keelstep.cli.show import note, one_line
@@ -49,6 +49,9 @@ async def follow(session: Session, name: str) -> str:
             told = (now, str(status.get("reason", "")))
             session.show.line(f"· {name} is {now}{_because(status)}", style="bold")
         if now in TERMINAL_PHASES:
+            output = await answer.beside(session, name) if has_views else ""
+            if output:
+                session.show.line(f"· it answered: {output}", style="bold")
             if now != "Succeeded":
                 raise exits.failed()
             return now

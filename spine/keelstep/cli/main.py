@@ -16,6 +16,7 @@ from keelstep.cli.commands import (
     kill,
     lifecycle,
     log,
+    output,
     rebuild,
     run,
     status,
@@ -40,7 +41,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (run, status, trace, log, verify, gate, kill, lifecycle, rebuild, doctor, version):
+for module in (run, status, output, trace, log, verify, gate, kill, lifecycle, rebuild, doctor, version):
     module.add(app)
 
 
@@ -66,7 +67,7 @@ def _run(program: str) -> int:
         show.complain(meant.message)
         return meant.code
     except typer.TyperException as error:
-        message = error.format_message()
+        message = error.format_message().replace("Value error, ", "")
         if type(error).__name__ == "NoArgsIsHelpError":
             # the message is the help itself
             sys.stderr.write(f"{message}\n")

@@ -79,7 +79,8 @@ def add(
 
 
 async def _within(function: Command, who: dict[str, Any], values: dict[str, Any]) -> None:
-    output = values.get("output", Output.TABLE)
+    asked = str(values.get("output", Output.TABLE))
+    output = Output(asked) if asked in list(Output) else Output.TABLE  # a command may have forms of its own
     person = await Person.open(who["kubeconfig"], who["context"])
     async with person:
         namespace = who["namespace"] or person.namespace

@@ -64,6 +64,14 @@ def one_line(text: str, most: int = 0) -> str:
     return line if not most or len(line) <= most else line[: most - 1] + "…"
 
 
+def _escaped(text: str) -> str:
+    """JSON with every character that a terminal would obey written as an escape: the same content, harmless to look at."""
+    return "".join(
+        letter if letter == "\n" or printable(letter) == letter else json.dumps(letter)[1:-1]
+        for letter in text
+    )
+
+
 _BACKWARDS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -83,8 +91,10 @@ class Show:
         """JSON or YAML, as was asked."""
         if self.output is Output.YAML:
             text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+            if printable(text) != text:
+                text = yaml.safe_dump(content, sort_keys=False)
         else:
-            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            text = _escaped(json.dumps(content, indent=2, ensure_ascii=False)) + "\n"
         sys.stdout.write(text)
 
     def line(self, text: str = "", style: str = "") -> None:

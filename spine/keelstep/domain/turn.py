@@ -194,6 +194,10 @@ def _after_failure(state: State, pinned: Pinned, payloads: transcript.Payloads) 
 def _after_reply(state: State, pinned: Pinned, payloads: transcript.Payloads, said: bytes) -> Action:
     meaning = replies.read(said, state.ordinal, pinned)
     if isinstance(meaning, replies.Calls):
+        most = pinned.strategy.limits.tool_calls
+        if state.tool_calls >= most:
+            # the gateway would deny each of them, and the model could ask for ever
+            return _fail(state, "ToolCallsExceeded", f"limit of {most} tool calls reached")
         checks = [f"{call.tool}:{_check(state, pinned, call)}" for call in meaning.calls]
         return Propose(
             ordinal=state.ordinal, calls=meaning.calls, summary=meaning.summary, policy_checks=checks

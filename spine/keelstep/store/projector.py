@@ -19,7 +19,7 @@ from keelstep import errors, points
 from keelstep.domain import execution
 from keelstep.events import signing
 from keelstep.events.envelope import Undecidable
-from keelstep.store import feed, fold, incarnation, ledger, postgres, prepare
+from keelstep.store import feed, fold, incarnation, ledger, postgres, prepare, verifier
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +56,9 @@ class Projector:
 
     def __post_init__(self) -> None:
         self._feed = feed.Feed(self.nc, self.shard, self.batch)
-        self._preparer = prepare.Preparer(feed=self._feed, keyring=self.keyring, held_events=self.held_events)
+        self._preparer = prepare.Preparer(
+            feed=self._feed, verifier=verifier.Verifier(self.keyring), held_events=self.held_events
+        )
 
     async def run(self, *, until_caught_up: bool = False) -> None:
         """Follow the shard; with `until_caught_up` return once no message waits.
@@ -80,6 +82,7 @@ class Projector:
                 await asyncio.sleep(error.delay_seconds)
             finally:
                 await self._feed.close()
+                await self._preparer.verifier.close()
 
     async def _hold(self, connection: postgres.Connection) -> None:
         if await ledger.hold(connection, self.shard, wait=False):

@@ -97,6 +97,13 @@ def phase(state: State) -> str:
     return next((name for holds, name in questions if holds), "Pending")
 
 
+def reason(state: State) -> str:
+    """Why the run ended, in the words of an Execution's status; empty where the log does not say, or it goes on."""
+    if state.killed is not None:
+        return f"{state.killed.scope.capitalize()}Killed"
+    return state.finished.reason if state.finished is not None else ""
+
+
 class _Claimed(msgspec.Struct, frozen=True):
     seq: int = 0
 

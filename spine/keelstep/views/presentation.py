@@ -16,6 +16,7 @@ from keelstep.events import clock, envelope
 from keelstep.events.frame import Stored
 from keelstep.views import economics, history, resources, verification
 from keelstep.views.history import Entry, History
+from keelstep.views.source import Answer
 
 
 def metadata(name: str, found: History) -> resources.Metadata:
@@ -44,7 +45,7 @@ def summary(found: History) -> resources.Summary:
         trace_id=state.trace_id,
         started_at=clock.whole(state.started_at),
         finished_at=clock.whole(state.over_at) if state.over_at else None,
-        reason=state.finished.reason if state.finished else "",
+        reason=history.reason(state),
         events=len(found.entries),
         steps=state.step,
         attempt=state.attempt,
@@ -69,8 +70,25 @@ def trace(
     )
 
 
+def output(answer: Answer) -> resources.Output:
+    """What a run answered."""
+    named = answer.named
+    found = resources.Output(
+        media_type=named.media_type, size=named.size, digest=named.digest, missing=answer.missing
+    )
+    if answer.payload is None:
+        return found
+    if _is_json(answer.payload):
+        return found.model_copy(update={"value": orjson.Fragment(answer.payload)})
+    return found.model_copy(update={"text": answer.payload.decode(errors="replace")})
+
+
 def log(
-    name: str, found: History, page: Sequence[Stored], paging: resources.Paging
+    name: str,
+    found: History,
+    page: Sequence[Stored],
+    paging: resources.Paging,
+    answer: Answer | None = None,
 ) -> resources.ExecutionLog:
     """A page of an execution's messages as they are stored."""
     events = {entry.line.position: entry.line for entry in found.entries}
@@ -78,6 +96,7 @@ def log(
     return resources.ExecutionLog(
         metadata=metadata(name, found),
         summary=summary(found),
+        output=output(answer) if answer is not None else None,
         records=[_record(stored, events.get(stored.position), voids.get(stored.position)) for stored in page],
         paging=paging,
     )

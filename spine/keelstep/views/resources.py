@@ -268,6 +268,23 @@ class ExecutionTrace(View):
     """Absent in a list."""
 
 
+class Output(View):
+    """What a run answered at its end."""
+
+    media_type: str
+    """Of which kind its content is, mostly `application/json`."""
+    size: int
+    """Its length. Unit: bytes."""
+    digest: str
+    """SHA-256 over salt and content, hex, as the event that ends the run names it."""
+    value: Any = None
+    """Its content, where that is JSON."""
+    text: str | None = None
+    """Its content, where it is not."""
+    missing: str = ""
+    """Why its content cannot be shown: it was erased, or is not the one that the event names."""
+
+
 class ExecutionLog(View):
     """An execution's stored messages as they are."""
 
@@ -277,6 +294,8 @@ class ExecutionLog(View):
     metadata: Metadata
     summary: Summary
     """The execution on one line."""
+    output: Output | None = None
+    """What it answered, wherever that lies; on the first page alone, absent in a list and while there is none."""
     records: list[Record] = []
     """Its messages, oldest first; absent in a list."""
     paging: Paging | None = None

@@ -117,7 +117,8 @@ class _Api:
         there = resources.Paging(
             next=paging.Token(of=xid, after=last).text(), remaining=len(stored) - messages
         )
-        return presentation.log(name, history, stored[:messages], there)
+        answer = await self.source.answer(found) if not after else None
+        return presentation.log(name, history, stored[:messages], there, answer)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """A tenant's executions, each on one line; or everybody's."""

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 import msgspec
 from nats.aio.client import Client
 
-from keelstep.events import signing
+from keelstep import errors
+from keelstep.events import signing, value
 from keelstep.events.frame import Stored
-from keelstep.log import jetstream, names, reader, spine, subjects
+from keelstep.events.value import Value
+from keelstep.log import jetstream, names, objects, reader, spine, subjects
 from keelstep.views import history
 from keelstep.views.history import History
 
@@ -58,6 +60,18 @@ class Found:
     history: History
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a run answered at its end."""
+
+    named: Value
+    """As the event that ends the run names it."""
+    payload: bytes | None
+    """Checked against its digest; None where it cannot be shown."""
+    missing: str = ""
+    """Why it cannot."""
+
+
 @dataclass(slots=True)
 class Source:
     """Reads executions; every method may raise `errors.BrokerError` where the broker cannot be asked."""
@@ -84,6 +98,18 @@ class Source:
         state = found.history.state
         stored = await reader.StreamReader(self.client(), found.shard).read(state.tenant, state.xid, after)
         return [each for each in stored if each.position <= state.position]
+
+    async def answer(self, found: Found) -> Answer | None:
+        """What the run answered, from its last event or the object store; None where there is nothing."""
+        state = found.history.state
+        named = state.finished.output if state.finished is not None else None
+        if named is None:
+            return None
+        try:
+            payload = await objects.Objects(self.client()).open(state.tenant, state.xid, named)
+        except (errors.PayloadMissingError, value.MismatchError) as error:
+            return Answer(named=named, payload=None, missing=str(error))
+        return Answer(named=named, payload=payload)
 
     async def names(self, tenant: str | None) -> list[Name]:
         """Every name that was ever recorded, of one tenant or of all, in order."""

@@ -25,6 +25,33 @@ async def test_an_approver_approves_in_their_own_name(terminal: Terminal) -> Non
     ]
 
 
+EVIDENCE = {
+    "goal": "Order 1042 arrived broken.",
+    "reasoning": ["the model said: the photo shows it", "the model asked for refund.issue"],
+    "policy": ["refund.issue is tier 3 (Irreversible): tier 3 always asks a person"],
+    "costUSD": "0.0375",
+    "traceID": "8f" * 16,
+}
+
+
+async def test_a_question_is_shown_with_all_that_led_to_it(terminal: Terminal) -> None:
+    """Goal, reasoning, policy, cost and trace; what is asked, by which run, until when, and how often to be approved."""
+    await terminal.place("gate", spec={"evidence": EVIDENCE, "required": 2})
+    grace = await terminal.holder(APPROVER, "grace@shop.example")
+    shown = (await terminal.type("gate", "show", GATE, persona=grace, environ={"COLUMNS": "200"})).output
+    lines = [line.strip() for line in shown.splitlines()]
+    facts = dict(line.split(":", 1) for line in lines if ":" in line)
+    assert facts["Goal"].strip() == EVIDENCE["goal"]
+    assert "0.0375 USD" in facts["Cost so far"]
+    assert facts["Trace"].strip() == EVIDENCE["traceID"]
+    assert facts["Policy"].strip() == EVIDENCE["policy"][0]
+    for said in EVIDENCE["reasoning"]:
+        assert said in shown
+    assert facts["Execution"].strip() == "refund-1042"
+    assert facts["Approvals needed"].strip() == "2"
+    assert facts["Deadline"].strip() == "2030-01-01T00:00:00Z"
+
+
 async def test_an_approver_rejects(terminal: Terminal) -> None:
     """The verdict is Rejected, with the reason for the record."""
     await terminal.place("gate")

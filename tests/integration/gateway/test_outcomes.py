@@ -108,6 +108,18 @@ async def test_a_retryable_failure_is_tried_again_with_the_same_key(
     assert (await run.types())[-2:] == ["tool.called", "tool.result"]
 
 
+async def test_a_call_that_is_tried_again_waits_first_as_long_as_the_contract_says(
+    gateway: Program, begin: Begin, shop: Shop, contracts: dict[str, Spec]
+) -> None:
+    """`backoffSeconds`, not less, before the second attempt."""
+    contracts["credit.grant"]["failurePolicy"] |= {"backoffSeconds": 2}
+    await shop.fault("/credits", "fail", status=429, times=1)
+    run = await begin()
+    result = await run.result(await run.plan(CREDIT))
+    assert (result.status, result.attempts) == ("ok", 2)
+    assert result.latency_ms >= 2_000
+
+
 async def test_a_call_that_is_not_idempotent_is_never_sent_twice(
     gateway: Program, begin: Begin, shop: Shop, contracts: dict[str, Spec]
 ) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from keelstep.log import identities, subjects
 from keelstep.log.identities import Role
-from tests.integration.log.stage import DIGEST, Stage
+from tests.integration.log.stage import DIGEST, Scene
 
-SAY: dict[str, Callable[[Stage], str]] = {
+SAY: dict[str, Callable[[Scene], str]] = {
     "append to another execution": lambda s: s.event(s.victim),
     "append as the operator": lambda s: s.event(writer="op"),
     "append as the gateway": lambda s: s.event(writer="gw"),
@@ -36,7 +36,7 @@ SAY: dict[str, Callable[[Stage], str]] = {
 }
 """Publishes that the broker refuses outright."""
 
-HEAR: dict[str, Callable[[Stage], str]] = {
+HEAR: dict[str, Callable[[Scene], str]] = {
     "everything": lambda s: ">",
     "every event": lambda s: "spine.>",
     "its own execution's events": lambda s: s.event(writer="*"),
@@ -53,7 +53,7 @@ HEAR: dict[str, Callable[[Stage], str]] = {
 }
 """Subscriptions that the broker refuses outright."""
 
-REPLY: dict[str, Callable[[Stage], str]] = {
+REPLY: dict[str, Callable[[Scene], str]] = {
     "delete the stream": lambda s: "$JS.API.STREAM.DELETE.SPINE-0",
     "delete the objects": lambda s: "$JS.API.STREAM.DELETE.OBJ",
     "purge the objects": lambda s: "$JS.API.STREAM.PURGE.OBJ",

@@ -16,23 +16,14 @@ STREAMS = (subjects.stream(0), subjects.OBJECTS_STREAM, subjects.CONTROL_STREAM,
 DIGEST = "0" * 64
 
 
-@dataclass(slots=True)
-class Stage:
-    """One attacker beside one victim, on a real broker."""
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """Who attacks whom, as far as subjects go."""
 
-    broker: RunningBroker
     tenant: str
     own: str
     """The attacker's xid."""
     victim: str
-    attacker: Client
-    operator: Client
-    refusals: list[str] = field(default_factory=list)
-    """What the broker told the attacker it may not do."""
-    overheard: list[Msg] = field(default_factory=list)
-    """What the attacker heard on subscriptions of its own choosing."""
-    intruded: list[Msg] = field(default_factory=list)
-    """What arrived in others' inboxes and calls under a false sender."""
 
     def event(self, xid: str = "", writer: str = "a1", tenant: str = "", shard: int = 0) -> str:
         """A subject of the spine; the attacker's own by default."""
@@ -41,6 +32,21 @@ class Stage:
     def call(self, xid: str = "", number: int = 1) -> str:
         """A subject of the gateway; the attacker's own by default."""
         return subjects.call(0, self.tenant, xid or self.own, number, "tool")
+
+
+@dataclass(slots=True, kw_only=True)
+class Stage(Scene):
+    """One attacker beside one victim, on a real broker."""
+
+    broker: RunningBroker
+    attacker: Client
+    operator: Client
+    refusals: list[str] = field(default_factory=list)
+    """What the broker told the attacker it may not do."""
+    overheard: list[Msg] = field(default_factory=list)
+    """What the attacker heard on subscriptions of its own choosing."""
+    intruded: list[Msg] = field(default_factory=list)
+    """What arrived in others' inboxes and calls under a false sender."""
 
     async def say(
         self, subject: str, payload: bytes = b"{}", reply: str = "", headers: dict[str, str] | None = None

@@ -1,5 +1,6 @@
 """When does a run get another attempt, and whose children does it use?"""
 
+from tests.integration.kinds import api
 from tests.integration.operator import manifests
 from tests.integration.operator.actors import Cast
 from tests.integration.operator.stage import Stage, condition, status
@@ -88,3 +89,20 @@ async def test_a_secret_that_is_not_ours_is_never_mounted(stage: Stage) -> None:
     assert condition(stalled, "Stalled")["reason"] == "ChildForged"
     assert "Secret run-a1-identity" in condition(stalled, "Stalled")["message"]
     assert stage.get(manifests.core("Pod", tenant, "run-a1")) is None
+
+
+async def test_a_pod_that_kubernetes_refuses_stalls_the_run_with_its_words(stage: Stage) -> None:
+    """ChildRefused: less memory allowed than asked for; a person must mend the strategy."""
+    tenant = stage.namespace(manifests.contract, manifests.refund, _impossible)
+    run = manifests.execution(tenant)
+    stage.create(run)
+
+    stalled = await stage.until(run, lambda found: condition(found, "Stalled").get("status") == "True")
+
+    assert condition(stalled, "Stalled")["reason"] == "ChildRefused"
+    assert "memory" in condition(stalled, "Stalled")["message"]
+
+
+def _impossible(namespace: str) -> api.Object:
+    resources = {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}
+    return manifests.strategy(namespace, runner={"resources": resources})

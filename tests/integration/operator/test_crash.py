@@ -93,3 +93,24 @@ async def test_a_crash_after_a_deletion_was_seen_still_frees_the_name(stage: Sta
     state = await cast.state()
     assert state.finished is not None
     assert state.finished.reason == "Deleted"
+
+
+async def test_a_name_whose_deletion_was_half_done_is_free_for_the_next_run(stage: Stage) -> None:
+    """Applied again before anybody freed the name: the old run is ended first, the new one has a log of its own."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    first = stage.create(run)["metadata"]["uid"]
+    cast = await Cast.of(stage, run)
+    await stage.operator.stop()
+    await stage.operator.start(KEELSTEP_CRASH_AT="operator.after.exec.cancelled")
+    stage.delete(run)
+    await stage.operator.died()
+    second = stage.create(run)["metadata"]["uid"]
+
+    await stage.operator.start()
+
+    shown = status(await stage.until_phase(run, "Scheduled"))
+    assert shown["executionID"] == second != first
+    state = await cast.state()
+    assert state.finished is not None
+    assert state.finished.reason == "Deleted"

@@ -1,5 +1,6 @@
 """How is a person asked, and their answer recorded?"""
 
+from keelstep.events import types, value
 from tests.integration.kinds import api
 from tests.integration.operator import manifests
 from tests.integration.operator.actors import Cast, decision
@@ -175,3 +176,21 @@ async def test_a_run_that_ends_withdraws_its_question(stage: Stage) -> None:
     stage.patch(run, {"spec": {"cancel": True}})
 
     await stage.until_phase(gate, "Withdrawn", "RunEnded")
+
+
+async def test_arguments_that_nobody_has_are_no_question(stage: Stage) -> None:
+    """A plan may name a payload that was never stored: the question is withdrawn, the run goes on."""
+    run = manifests.execution(stage.tenant())
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    nowhere = value.seal(b"x" * 9_000, media_type=value.JSON, salt="aa")
+    call = types.PlannedCall(index=0, call_id="c", tool="refund.issue", args=nowhere)
+    plan = await cast.runner("plan.proposed", types.PlanProposed(ordinal=1, steps=[call]))
+
+    await cast.ask(plan)
+
+    await stage.until(run, lambda found: status(found).get("attempt") == 2, "the next attempt begins")
+    (known,) = (await cast.state()).gates.values()
+    assert known.decided is not None
+    assert known.decided.verdict == "withdrawn"

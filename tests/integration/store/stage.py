@@ -154,12 +154,12 @@ class Stage:
             "KEELSTEP_POSTGRES_DSN": self.dsn,
         }
 
-    async def start(self, *, module: str = "tests.integration.store.program", **environ: str) -> "Program":
+    async def start(self, **environ: str) -> "Program":
         """The program as a process; killed at the end where it still runs."""
         output = self.folder / f"projector-{len(self.processes)}.log"
         with output.open("wb") as file:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", module),
+                *(sys.executable, "-m", "keelstep.store.main"),
                 env={**os.environ, **self.environment(), **environ},
                 stderr=file,
             )

@@ -12,7 +12,7 @@ from tests.integration.store.stage import Stage, staged
 async def test_a_signal_ends_the_program_cleanly(stage: Stage) -> None:
     """Exit code 0, and everything it had read is in the tables."""
     await stage.play(samples.refund())
-    program = await stage.start(module="keelstep.store.main")
+    program = await stage.start()
     await stage.caught_up()
     assert await program.terminate() == 0
     assert [line["reason"] for line in program.said("stopped")] == ["Signal"]

@@ -62,10 +62,14 @@ async def test_a_runner_can_neither_stop_the_tables_nor_speak_in_another_trace(s
     """NUL, half a surrogate pair, numbers beyond any column and a foreign trace id are bent, not refused."""
     run = samples.traced("mine").attempt().model()
     huge = 2**53 - 1
-    steps = [types.PlannedCall(index=0, call_id="c", tool="math.add\x00", args=builders.value())]
+    tools = ["math.add\x00", "refund.issue"]
+    steps = [
+        types.PlannedCall(index=index, call_id="c", tool=tool, args=builders.value())
+        for index, tool in enumerate(tools)
+    ]
     plan = types.PlanProposed(ordinal=1, steps=steps)
     run.forge("plan.proposed", plan, writer="a1", trace_id="theirs", actor="\x00nul\u2028", step=huge)
-    asked = types.GateRequested(plan_seq=run.state.seq, index=0, consequence_tier=huge)
+    asked = types.GateRequested(plan_seq=run.state.seq, index=1, consequence_tier=huge)
     run.forge("gate.requested", asked, writer="a1", trace_id="theirs", cost=samples.cost(huge))
     assert run.state.seq == 6, "both are valid: the rules do not look at what nothing decides by"
     await stage.play(run)
@@ -74,10 +78,23 @@ async def test_a_runner_can_neither_stop_the_tables_nor_speak_in_another_trace(s
         "SELECT trace_id, summary, actor, cost FROM traces.steps WHERE seq > 4 ORDER BY seq"
     )
     assert shown == [
-        ("mine", "1 call: math.add\ufffd", "\ufffdnul\u2028", 0),
-        ("mine", f"call 0 of plan 5 needs a person (tier {huge})", "test", 0),
+        ("mine", "2 calls: math.add\ufffd, refund.issue", "\ufffdnul\u2028", 0),
+        ("mine", f"call 1 of plan 5 needs a person (tier {huge})", "test", 0),
     ]
     assert await stage.fetch("SELECT total_cost * 1000000 FROM gold.executions") == [(50,)]
+
+
+async def test_a_header_of_a_runners_own_is_never_taken_for_the_brokers_word(stage: Stage) -> None:
+    """`Status` ends a pull where the broker says it; anybody may set it on a message."""
+    run = samples.new().started().attempt()
+    await stage.play(run)
+    subject = f"spine.0.{run.tenant}.{run.xid}.a1"
+    for status in ("404", "408", "409", "100", "503", "NATS/1.0"):
+        headers = {"Status": status, "Description": "gone"}
+        await stage.scribe.request(subject, b"{}", headers=headers, timeout=5)
+    await stage.play(run.model())
+    await stage.project()
+    assert await stage.fetch("SELECT events_n, voids_n FROM gold.executions") == [(4, 6)]
 
 
 async def test_a_state_that_is_not_held_is_folded_again_from_the_stored_bytes(stage: Stage) -> None:

@@ -212,9 +212,14 @@ class Written:
             await self.write("op", "exec.suspended", held)
             await self.write("op", "exec.resumed", held)
 
-    async def finish(self) -> None:
-        """The run ends well."""
-        ended = types.ExecFinished(outcome="succeeded", reason="CriteriaMet", output=sealed("{}"))
+    async def finish(self, output: str = "{}", *, stored: str | None = None) -> None:
+        """The run ends well. An output that is too large for the event is stored first, or something else in its place."""
+        answer = sealed(output)
+        if answer.ref is not None:
+            payload = (output if stored is None else stored).encode()
+            address = subjects.obj(self.tenant, self.xid, answer.digest)
+            await jetstream.publish(self.writers.operator, address, payload)
+        ended = types.ExecFinished(outcome="succeeded", reason="CriteriaMet", output=answer)
         await self.write("a1", "exec.finished", ended)
 
     async def refund(self) -> "Written":

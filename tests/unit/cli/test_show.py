@@ -1,6 +1,9 @@
 """Is what others wrote safe to print, and are numbers as people write them?"""
 
+import json
+
 import pytest
+import yaml
 
 from keelstep import errors
 from keelstep.cli import exits, show, timeline
@@ -24,6 +27,20 @@ def test_ordinary_text_stays_as_it_is() -> None:
     """Every script and line breaks."""
     text = "Grüße, 你好, مرحبا 🙂\nzweite Zeile"
     assert show.printable(text) == text
+
+
+@pytest.mark.parametrize("form", list(show.Output))
+def test_data_keeps_every_character_and_nothing_that_a_terminal_obeys(
+    form: show.Output, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would be obeyed is written as an escape, so that a program reads the same content."""
+    content = {"text": "Grüße \x9b31m\u202etxt \x1b[2J\U000e0041\nzwei", "n": 1}
+    show.Show(form).data(content)
+    printed = capsys.readouterr().out
+    assert show.printable(printed) == printed
+    read = yaml.safe_load if form is show.Output.YAML else json.loads
+    assert read(printed) == content
+    assert form is show.Output.YAML or "Grüße" in printed
 
 
 SPANS = {0.012: "12 ms", 3.44: "3.4 s", 59.94: "59.9 s", 125: "2 min 5 s", 11_400: "3 h 10 min"}

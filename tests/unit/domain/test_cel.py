@@ -41,6 +41,21 @@ def test_what_is_no_expression_is_refused(source: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("output.a ==", "line 1, column 12: it ends too early"),
+        ("output.a\n b", "line 2, column 2: unexpected 'b'"),
+        ("output.a == 'x", "line 1, column 13: token recognition error at: ''x'"),
+    ],
+)
+def test_the_place_is_named_in_plain_words(source: str, says: str) -> None:
+    """A person reads where to look, and no list of a parser's tokens."""
+    with pytest.raises(cel.CompileError) as refused:
+        cel.compile_expression(source, VARIABLES)
+    assert str(refused.value) == says
+
+
+@pytest.mark.parametrize(
     "source", ["other == 1", "output.l.exists(x, other == x)", "secrets.key == output.s"]
 )
 def test_another_variable_than_the_declared_ones_is_refused(source: str) -> None:

@@ -122,5 +122,36 @@ def test_a_claim_lasts_for_every_attempt_and_the_waits_between() -> None:
     assert outcome.budget_seconds(pinned.contract(*WRITE)) == 30
 
 
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_a_call_is_tried_as_often_as_the_contract_says(most: int) -> None:
+    """`maxAttempts` counts the first one."""
+    patient = pinned.contract(*READ, failurePolicy={"retryable": ["Unavailable"], "maxAttempts": most})
+    judged = outcome.judge(patient, answered(503))
+    tried = [attempts for attempts in range(1, 9) if outcome.may_try_again(patient, judged, attempts)]
+    assert tried == list(range(1, most))
+    assert outcome.attempts_allowed(patient) == most
+
+
+@pytest.mark.parametrize("error_class", ["RateLimited", "Unavailable", "Timeout"])
+def test_only_the_classes_that_the_contract_names_are_tried_again(error_class: str) -> None:
+    """None by default; each by its name."""
+    statuses = {"RateLimited": 429, "Unavailable": 503, "Timeout": 504}
+    named = pinned.contract(*READ, failurePolicy={"retryable": [error_class]})
+    for each, status in statuses.items():
+        judged = outcome.judge(named, answered(status))
+        assert outcome.may_try_again(named, judged, 1) is (each == error_class)
+        assert not outcome.may_try_again(pinned.contract(*READ), judged, 1)
+
+
+def test_the_wait_before_another_attempt_is_the_contracts_and_doubles() -> None:
+    """4, 8, 16 s; none where the contract says so. A claim lasts through all of them."""
+    policy = {"retryable": ["Unavailable"], "maxAttempts": 4}
+    slow = pinned.contract(*WRITE, failurePolicy={**policy, "backoffSeconds": 4}, timeoutSeconds=10)
+    assert [outcome.backoff_seconds(slow, attempts) for attempts in (1, 2, 3)] == [4, 8, 16]
+    assert outcome.budget_seconds(slow) == 4 * 10 + 4 + 8 + 16
+    hasty = pinned.contract(*WRITE, failurePolicy={**policy, "backoffSeconds": 0}, timeoutSeconds=10)
+    assert outcome.budget_seconds(hasty) == 40
+
+
 def _http(**fields: str) -> dict[str, Any]:
     return {"http": {"method": "POST", "url": "http://127.0.0.1/x", **fields}}

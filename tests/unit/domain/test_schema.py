@@ -21,6 +21,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "another draft": ({"$schema": "http://json-schema.org/draft-07/schema#"}, r"\$schema"),
     "a schema of its own that would have to be fetched": ({"$schema": "http://127.0.0.1:9/x"}, r"\$schema"),
     "the same inside": ({"properties": {"a": {"$schema": "http://127.0.0.1:9/x"}}}, r"\$schema"),
+    "an unknown type deep inside, by its place": (
+        {"properties": {"a": {"items": {"type": "strnig"}}}},
+        r'^properties\.a\.items\.type: "strnig"',
+    ),
     "a pattern that does not compile": ({"properties": {"a": {"pattern": "("}}}, "regex"),
     "a pattern that looks around": ({"properties": {"a": {"pattern": "(?=a)b"}}}, "regex"),
     "a pattern that grows too large": ({"pattern": "a{1000}{1000}"}, "regex"),

@@ -209,8 +209,20 @@ def test_a_limit_that_is_reached_ends_the_run_with_its_name(limits: dict[str, in
     assert finish(turns.decide(log, limits=limits)) == ("failed", reason)
 
 
+def test_a_model_that_wishes_calls_beyond_the_limit_ends_the_run() -> None:
+    """What it says is heard: a final reply after the last call allowed is a good end; another wish is not."""
+    log = turns.planned("orders.get").result()
+    assert finish(turns.decide(log.model(turns.calls("orders.get")), limits={"toolCalls": 1})) == (
+        "failed",
+        "ToolCallsExceeded",
+    )
+    assert isinstance(turns.decide(log, limits={"toolCalls": 2}), turn.Propose)
+
+
 def test_a_limit_does_not_cut_off_what_the_model_already_said() -> None:
     """The last reply allowed may still be the final one."""
+    said = turns.planned("orders.get").result().model(turns.FINAL)
+    assert finish(turns.decide(said, limits={"toolCalls": 1}))[0] == "succeeded"
     assert finish(turns.decide(turns.run().model(turns.FINAL), limits={"modelCalls": 1}))[0] == "succeeded"
     assert asks(turns.decide(turns.run().model_called(), limits={"modelCalls": 1}), 1)
 

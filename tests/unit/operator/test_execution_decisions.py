@@ -263,7 +263,7 @@ TODO: dict[str, tuple[Callable[[], Facts], set[str]]] = {
     "a living Pod needs nothing": (lambda: facts(working(), pod()), set()),
     "an older attempt is revoked and its Pod ended": (
         lambda: facts(asking().decided().attempt(), pod(1), pod(2)),
-        {"Revoke", "EndPod"},
+        {"Revoke", "DropSecrets", "EndPod"},
     ),
     "a suspended run loses its Pod": (
         lambda: facts(working().suspended(), pod(), execution=resource(suspend=True)),
@@ -274,23 +274,29 @@ TODO: dict[str, tuple[Callable[[], Facts], set[str]]] = {
         {"OpenGate"},
     ),
     "a question that is there needs none": (lambda: facts(asking(), gates=[question(asking())]), set()),
-    "a killed run is cut off": (lambda: facts(working().killed(), pod()), {"Revoke", "EndPod"}),
+    "a killed run is cut off": (
+        lambda: facts(working().killed(), pod()),
+        {"Revoke", "DropSecrets", "EndPod"},
+    ),
     "a runner that finished may leave by itself": (
         lambda: facts(working().finished(), pod(), now=builders.BEGIN + 6 * clock.SECOND),
         set(),
     ),
     "a runner that finished and stays is ended": (
         lambda: facts(working().finished(), pod(), now=NOW),
-        {"Revoke", "EndPod"},
+        {"Revoke", "DropSecrets", "EndPod"},
     ),
     "a finished run with an ended Pod keeps it for its log": (
         lambda: facts(working().finished(), pod(phase="Succeeded")),
-        {"Revoke"},
+        {"Revoke", "DropSecrets"},
     ),
-    "an orphan is cut off and nothing else": (lambda: facts(working(), execution=None), {"Revoke"}),
+    "an orphan is cut off and nothing else": (
+        lambda: facts(working(), execution=None),
+        {"Revoke", "DropSecrets"},
+    ),
     "a deleted run that is over frees its name": (
         lambda: facts(working().finished(), execution=None, is_deleted=True),
-        {"Revoke", "ReleaseName"},
+        {"Revoke", "DropSecrets", "ReleaseName"},
     ),
     "a deleted run that never began frees its name": (
         lambda: facts(builders.log(), execution=None, is_deleted=True),
@@ -302,9 +308,12 @@ TODO: dict[str, tuple[Callable[[], Facts], set[str]]] = {
     ),
     "time after the end deletes the resource": (
         lambda: facts(working().finished(), execution=resource(ttlSecondsAfterFinished=0)),
-        {"Revoke", "DeleteResource"},
+        {"Revoke", "DropSecrets", "DeleteResource"},
     ),
-    "a forged Pod is never touched": (lambda: facts(working().killed(), pod(is_forged=True)), {"Revoke"}),
+    "a forged Pod is never touched": (
+        lambda: facts(working().killed(), pod(is_forged=True)),
+        {"Revoke", "DropSecrets"},
+    ),
 }
 
 
@@ -362,7 +371,7 @@ def test_a_run_that_the_operator_ends_loses_its_pod_at_once() -> None:
     """Its runner did not say goodbye: nobody waits for it to leave."""
     run = working().cancelled().given_up("Cancelled")
     found = execution.decide(facts(run, pod(), now=run.now))
-    assert kinds_of(found) == {"Revoke", "EndPod"}
+    assert kinds_of(found) == {"Revoke", "DropSecrets", "EndPod"}
 
 
 def test_a_question_that_cannot_be_computed_stalls_and_blocks_nothing_else() -> None:

@@ -133,3 +133,17 @@ def test_cost_is_absent_until_something_cost() -> None:
     """Absent is not zero."""
     assert "costUSD" not in phase.status(facts(begun()), None)[0]
     assert phase.status(facts(begun().model()), None)[0]["costUSD"] == "0.00005"
+
+
+def test_what_a_person_must_know_stands_beside_the_end_whatever_it_was() -> None:
+    """A run that succeeded may leave a call behind of which nobody knows whether it happened."""
+    run = begun().model().plan("credit.grant").claim().result(status="unknown").model()
+    run.garbage(b"nonsense", writer="a1")
+    done = facts(run.finished(reason="OutputAccepted"))
+    assert [each.reason for each in phase.caveats(done.state)] == ["OutcomeUnknown", "VoidEvents"]
+    (succeeded,) = [found for found in phase.status(done, None)[1] if found.type == "Succeeded"]
+    assert (succeeded.status, succeeded.reason) == ("True", "OutputAccepted")
+    assert "; nobody knows whether credit.grant happened: find out there; 1 void messages" in (
+        succeeded.message
+    )
+    assert phase.caveats(facts(begun().model()).state) == []

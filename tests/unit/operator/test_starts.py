@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from keelstep.domain import revision
-from keelstep.events import clock
+from keelstep.events import clock, value
 from keelstep.kinds.contract import ToolContract
 from keelstep.kinds.execution import Execution
 from keelstep.kinds.strategy import AgentStrategy
@@ -103,6 +103,17 @@ def test_a_large_goal_is_stored_before_the_event_that_names_it() -> None:
     ((value, payload),) = found.payloads
     assert value.ref == value.digest == found.data.goal.digest
     assert payload == b"x" * 9_000
+
+
+def test_a_log_begins_with_what_was_asked_and_of_whom() -> None:
+    """Goal and inputs word for word, and the strategy by name and its author's version."""
+    run = execution(goal="Order 1042 arrived broken.", inputs={"who": "Ada", "age": 9})
+    found = decide(run, strategy(version="1.4.0"))
+    assert isinstance(found, Ready)
+    assert value.open_inline(found.data.goal) == b"Order 1042 arrived broken."
+    assert value.open_inline(found.data.inputs) == b'{"age":9,"who":"Ada"}'
+    assert (found.data.strategy, found.data.strategy_version) == ("support", "1.4.0")
+    assert found.data.requester == "ann"
 
 
 STALE = strategy().model_copy(update={"metadata": strategy().metadata.model_copy(update={"generation": 2})})

@@ -6,7 +6,7 @@ from keelstep.store import fold
 from keelstep.store.feed import Arrival
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
-from tests.unit.store.test_rows import arrival, judged
+from tests.unit.store.test_rows import arrival, judged, vouched
 
 
 def _run(xid: str, position: int = 0) -> LogBuilder:
@@ -14,7 +14,7 @@ def _run(xid: str, position: int = 0) -> LogBuilder:
 
 
 def _is_held(held: fold.Fold, run: LogBuilder) -> bool:
-    batch = fold.vouch(builders.KEYRING, [arrival(run, run.messages[-1])])
+    batch = vouched([arrival(run, run.messages[-1])])
     return not held.missing(batch)
 
 
@@ -69,7 +69,7 @@ def test_a_state_folded_again_from_its_rows_is_the_same() -> None:
     again.restore([(run.tenant, run.xid)], _recorded(run))
     before = run.state
     run.result()
-    batch = fold.vouch(builders.KEYRING, [arrival(run, run.messages[-1])])
+    batch = vouched([arrival(run, run.messages[-1])])
     (last,) = again.judge(batch)
     assert _comparable(last.after) == _comparable(run.state)
     assert before.voids == 2
@@ -88,7 +88,7 @@ def test_a_signature_counts_for_its_writer_and_subject_only() -> None:
         pending=0,
     )
     unsigned = arrival(run, run.plan("math.add").messages[-1])
-    assert [each.is_signed for each in fold.vouch(builders.KEYRING, [good, moved, unsigned])] == [
+    assert [each.is_signed for each in vouched([good, moved, unsigned])] == [
         True,
         False,
         False,

@@ -6,7 +6,7 @@ import pytest
 
 from keelstep.events import envelope, types
 from keelstep.events.frame import Stored
-from keelstep.store import fold, prepare, rows
+from keelstep.store import fold, prepare, rows, verifier
 from keelstep.store.feed import Arrival
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
@@ -18,9 +18,15 @@ def _judged(run: LogBuilder) -> list[fold.Judged]:
 
 def judged(run: LogBuilder, held: fold.Fold) -> list[fold.Judged]:
     """What a fold makes of everything in a log."""
-    batch = fold.vouch(builders.KEYRING, [arrival(run, stored) for stored in run.messages])
+    batch = vouched([arrival(run, stored) for stored in run.messages])
     held.restore(held.missing(batch), {})
     return held.judge(batch)
+
+
+def vouched(arrivals: list[Arrival]) -> list[fold.Vouched]:
+    """Messages and whether they are signed."""
+    signed = verifier.answers(builders.KEYRING, verifier.questions(arrivals))
+    return [fold.Vouched(arrival=each, is_signed=one) for each, one in zip(arrivals, signed, strict=True)]
 
 
 def arrival(run: LogBuilder, stored: Stored) -> Arrival:

@@ -93,6 +93,7 @@ async def _show(session: Session, name: Gate, output: options.Output = Output.TA
             ("Cost so far", f"{evidence['costUSD']} USD" if evidence.get("costUSD") else None),
             ("Policy", "\n".join(evidence.get("policy", []))),
             ("Model's words", "\n".join(evidence.get("reasoning", []))),
+            ("Trace", evidence.get("traceID")),
             ("Approvals needed", spec.get("required", 1)),
             ("Deadline", spec["deadline"]),
             ("Valid until", status.get("validUntil")),

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keelstep.cli import options, reading
+from keelstep.cli import answer, options, reading
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
 from keelstep.events import clock
@@ -12,6 +12,8 @@ from keelstep.kube import Object
 from keelstep.views import ages
 
 COLUMNS = ("NAME", "PHASE", "REASON", "STRATEGY", "STEP", "COST", "GATE", "AGE")
+_ANSWERING = ("Succeeded", "Failed")
+"""Phases in which a run can have an output."""
 
 
 def add(app: typer.Typer) -> None:
@@ -30,7 +32,7 @@ async def _status(
         found = await reading.one(session, reading.EXECUTIONS, name)
         if not session.show.is_table:
             return session.show.data(found)
-        return details(session, found)
+        return details(session, found, await _answered(session, found))
     namespace = "" if all_namespaces else session.namespace
     items = await reading.all_of(session, reading.EXECUTIONS, namespace)
     if not session.show.is_table:
@@ -60,7 +62,14 @@ def row(execution: Object, now: int) -> list[Any]:
     ]
 
 
-def details(session: Session, execution: Object) -> None:
+async def _answered(session: Session, execution: Object) -> str:
+    """Its output on one line, where it has ended with one."""
+    if execution.get("status", {}).get("phase") not in _ANSWERING:
+        return ""
+    return await answer.beside(session, execution["metadata"]["name"])
+
+
+def details(session: Session, execution: Object, answered: str) -> None:
     """An Execution on one screen."""
     status, spec = execution.get("status", {}), execution["spec"]
     version = status.get("strategyVersion", "")
@@ -70,7 +79,8 @@ def details(session: Session, execution: Object) -> None:
             ("Name", execution["metadata"]["name"]),
             ("Phase", status.get("phase", "Pending")),
             ("Reason", status.get("reason")),
-            ("Outcome", status.get("outcome")),
+            ("Outcome", None if status.get("outcome") == status.get("reason") else status.get("outcome")),
+            ("Output", answered),
             ("Gate", status.get("gate")),
             ("Strategy", f"{spec['strategyRef']['name']} {version}".strip()),
             ("Goal", spec["goal"]),

@@ -28,7 +28,7 @@ SUBJECT = Subject(
             meaning="The limit on calls, of all tools or of this one, is used up.",
             acts=Acts.AUTHOR,
             fix="See the trace; raise limits.toolCalls or tools[].maxCalls if the calls were right.",
-            shows="tool.result",
+            shows="Execution: status, Succeeded, Event; exec.finished; tool.result",
         ),
         Reason(
             name="ArgumentsInvalid",
@@ -49,7 +49,7 @@ SUBJECT = Subject(
             meaning="An earlier call of this tool may or may not have happened, so it is not made again.",
             acts=Acts.APPROVER,
             fix="Find out at the tool whether it happened, and settle it there.",
-            shows="tool.result",
+            shows="tool.result; Execution: Succeeded, Event",
         ),
         Reason(
             name="OwnerLost",

@@ -218,7 +218,7 @@ SUBJECT = Subject(
             meaning="The log holds messages that are no events; they changed nothing.",
             acts=Acts.PLATFORM,
             fix="Run keelstep verify on the run, and find out who could write there.",
-            shows="Execution: Event",
+            shows="Execution: Succeeded, Event",
         ),
         Reason(
             name="Undecidable",
@@ -232,7 +232,7 @@ SUBJECT = Subject(
             meaning="A Pod, Secret, gate or revision has a name of ours and is not ours.",
             acts=Acts.PLATFORM,
             fix="Delete the object that the message names, and find out who made it.",
-            shows="Execution: status, Stalled, Event; AgentStrategy, ToolContract: Accepted",
+            shows="Execution: status, Stalled, Event; AgentStrategy, ToolContract: Accepted, Killed",
         ),
         Reason(
             name="ChildRefused",
