@@ -76,14 +76,14 @@ def tell(demo: Demo, *, ask: bool) -> None:
 
 def _start_afresh(demo: Demo, admin: Kubectl, author: Kubectl, approver: Kubectl) -> None:
     """What an earlier demo left: its executions go, and the kill it engaged is lifted by a person."""
-    left = _items(admin, "executions")
+    left = [run for run in RUNS if run in _names(admin, "executions")]
     if not left:
         return
     _chapter(
         "An earlier demo ran here",
         "Its executions are deleted; their logs stay. Its kill is lifted by a person.",
     )
-    admin.run("delete", "executions", "--all", "-n", NAMESPACE, "--wait=true")
+    admin.run("delete", "executions", *left, "-n", NAMESPACE, "--wait=true")
     strategy = admin.get("agentstrategy", "runaway-agent", "-n", NAMESPACE)
     latched = strategy.get("status", {}).get("killSwitch", {})
     if not latched.get("engaged"):
@@ -194,7 +194,7 @@ def _keelstep(requester: Kubectl, *arguments: str) -> None:
 def _check(table: str, *, booked: int, ask: bool) -> None:
     if ask:
         return
-    expected, found = tables.expected(), tables.masked(table)
+    expected, found = tables.expected(), tables.masked(table, RUNS)
     if found != expected:
         raise StoryError(f"the runs did not end as they must.\nexpected:\n{expected}\nfound:\n{found}")
     if booked != 1:
@@ -221,8 +221,10 @@ def _goodbye(demo: Demo) -> None:
         f"keelstep run support-agent --context {REQUESTER} --name {ANOTHER} --goal"
         " 'The kettle of order 1071 leaks. The customer wants the money back.'"
         " --input 'customer_name=Priya Nair'",
+        f"kubectl wait --context {REQUESTER} --for=jsonpath={{.status.phase}}=WaitingForApproval execution/{ANOTHER}",
         f"keelstep gate list --pending --context {APPROVER}",
         f"keelstep gate approve {ANOTHER}-g10 --context {APPROVER} --reason 'the photo shows the leak'",
+        f"kubectl wait --context {REQUESTER} --for=condition=Succeeded execution/{ANOTHER}",
         f"keelstep output {ANOTHER} --context {REQUESTER}",
     )
     out.print(
@@ -260,9 +262,18 @@ def _items(who: Kubectl, plural: str) -> list[Any]:
     return found
 
 
+def _names(who: Kubectl, plural: str) -> set[str]:
+    return {item["metadata"]["name"] for item in _items(who, plural)}
+
+
 def _pending(who: Kubectl) -> list[Any]:
     gates = _items(who, "approvalgates")
-    return [gate for gate in gates if gate.get("status", {}).get("phase") == "Pending"]
+    return [
+        gate
+        for gate in gates
+        if gate.get("status", {}).get("phase") == "Pending"
+        and gate["spec"].get("executionRef", {}).get("name") in GATED
+    ]
 
 
 def _status(who: Kubectl, run: str) -> Any:

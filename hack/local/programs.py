@@ -132,8 +132,8 @@ def _broker(places: Places, installed: Installation, role: str) -> dict[str, str
     """What every program needs to reach the broker and know whose signatures count."""
     return {
         "KEELSTEP_NATS_URL": places.broker_url,
-        "KEELSTEP_NATS_CREDS": str(installed.folder / role / "nats.creds"),
-        "KEELSTEP_KEYRING_FILE": str(installed.folder / "public" / "keyring.json"),
+        "KEELSTEP_NATS_CREDENTIALS": str(installed.folder / role / "nats.creds"),
+        "KEELSTEP_KEYRING": str(installed.folder / "public" / "keyring.json"),
     }
 
 

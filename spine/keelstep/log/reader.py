@@ -97,9 +97,13 @@ class StreamReader:
 
 
 def _is_end(message: Msg) -> bool:
-    """A status ends the batch: 204 after the last, 404 where there is none."""
-    status = (message.headers or {}).get("Status")
-    if status is None:
+    """A status ends the batch: 204 after the last, 404 where there is none.
+
+    What carries a stored message's subject is one, whatever status its writer put into its headers.
+    """
+    headers = message.headers or {}
+    status = headers.get("Status")
+    if status is None or "Nats-Subject" in headers:
         return False
     if status in ("204", "404"):
         return True

@@ -38,6 +38,8 @@ Start = Literal["new", "all", "last_per_subject"]
 """Where to begin: after everything stored so far, with the first message, or with the last one of each subject."""
 
 HEARTBEAT_SECONDS = 0.5
+_DELIVERY = "$JS.ACK."
+"""Where a delivered message is acknowledged; the broker sets it, no writer can."""
 _SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 _FORGET_SECONDS = 30
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -173,8 +175,8 @@ class Tail:
         if self._broken.is_set():
             return
         self._heard = True
-        status = (message.headers or {}).get("Status")
-        if status is not None:
+        status = _status(message)
+        if status:
             await self._control(status, message)
             return
         count, delivery = _read(message)
@@ -219,7 +221,7 @@ async def last_of_each(nc: Client, stream: str, subject: str) -> AsyncIterator[D
                     message = await arrived.get()
             except TimeoutError as error:
                 raise errors.BrokerUnavailableError(f"{stream} fell silent") from error
-            if (message.headers or {}).get("Status") is not None:
+            if _status(message):
                 await _keep_up(nc, message)
                 continue
             count, delivery = _read(message)
@@ -228,6 +230,13 @@ async def last_of_each(nc: Client, stream: str, subject: str) -> AsyncIterator[D
             counted = count
             pending = delivery.pending
             yield delivery
+
+
+def _status(message: Msg) -> str:
+    """The broker's own word, e.g. a heartbeat; a stored message is none, whatever its writer put into its headers."""
+    if message.reply.startswith(_DELIVERY):
+        return ""
+    return (message.headers or {}).get("Status") or ""
 
 
 @contextlib.asynccontextmanager

@@ -60,13 +60,13 @@ async def _run(chosen: Settings) -> int:
 
 async def _project(chosen: Settings) -> None:
     try:
-        keyring = Keyring.parse(chosen.keyring_file.read_bytes())
+        keyring = Keyring.parse(chosen.keyring.read_bytes())
     except (OSError, ValueError) as error:
-        raise errors.SettingsError(f"KEELSTEP_KEYRING_FILE: {error}") from error
+        raise errors.SettingsError(f"KEELSTEP_KEYRING: {error}") from error
     try:
-        Credentials.parse(chosen.nats_creds.read_text())
+        Credentials.parse(chosen.nats_credentials.read_text())
     except (OSError, ValueError) as error:
-        raise errors.SettingsError(f"KEELSTEP_NATS_CREDS: {error}") from error
+        raise errors.SettingsError(f"KEELSTEP_NATS_CREDENTIALS: {error}") from error
     dsn = _dsn(chosen)
     await _migrate(dsn)
     nc = await _broker(chosen)
@@ -111,7 +111,7 @@ async def _broker(chosen: Settings) -> Client:
         try:
             return await connection.connect(
                 chosen.nats_url,
-                chosen.nats_creds,
+                chosen.nats_credentials,
                 "projector",
                 inbox_prefix=identities.inbox(Role.PROJECTOR),
                 tls_ca=chosen.nats_ca_file,

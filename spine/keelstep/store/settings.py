@@ -17,11 +17,11 @@ class Settings(pydantic_settings.BaseSettings):
 
     nats_url: str
     """The broker's address, `nats://host:port` or `tls://host:port`."""
-    nats_creds: Path
+    nats_credentials: Path
     """The file with the projector's credentials for the broker."""
     nats_ca_file: Path | None = None
     """The CA of the broker's certificate. Default: the system's, where the address is `tls://`."""
-    keyring_file: Path
+    keyring: Path
     """The file with the public keys of operator and gateway."""
     postgres_dsn: pydantic.SecretStr | None = None
     """The address of Postgres, `postgresql://user:password@host/database`. Default: what the file says."""

@@ -47,7 +47,7 @@ class Link:
             try:
                 self._client = await connection.connect(
                     self.settings.nats_url,
-                    self.settings.nats_creds,
+                    self.settings.nats_credentials,
                     "views",
                     inbox_prefix=identities.inbox(Role.READER),
                     tls_ca=self.settings.nats_ca_file,

@@ -67,9 +67,9 @@ async def _run(chosen: Settings) -> None:
 
 def _keyring(chosen: Settings) -> Keyring:
     try:
-        return Keyring.parse(chosen.keyring_file.read_bytes())
+        return Keyring.parse(chosen.keyring.read_bytes())
     except (OSError, ValueError) as error:
-        raise errors.SettingsError(f"KEELSTEP_KEYRING_FILE: {error}") from error
+        raise errors.SettingsError(f"KEELSTEP_KEYRING: {error}") from error
 
 
 def _tls(chosen: Settings) -> ssl.SSLContext:

@@ -15,11 +15,11 @@ class Settings(pydantic_settings.BaseSettings):
 
     nats_url: str
     """The broker's address, `nats://host:port` or `tls://host:port`."""
-    nats_creds: Path
+    nats_credentials: Path
     """The credentials file of the broker identity `reader`."""
     nats_ca_file: Path | None = None
     """The CA of the broker's certificate. Default: the system's, where the address is `tls://`."""
-    keyring_file: Path
+    keyring: Path
     """The public keys of operator and gateway (`keyring.json`)."""
     views_host: str = "0.0.0.0"  # noqa: S104 in a Pod it is reached from outside, and believes one certificate only
     """Where to listen. Default: every address."""

@@ -27,8 +27,8 @@ def _environment(broker: RunningBroker, dsn: str) -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "KEELSTEP_NATS_URL": broker.url,
-        "KEELSTEP_NATS_CREDS": str(broker.installation.credentials_file(Role.PROJECTOR)),
-        "KEELSTEP_KEYRING_FILE": str(broker.installation.folder / "public" / "keyring.json"),
+        "KEELSTEP_NATS_CREDENTIALS": str(broker.installation.credentials_file(Role.PROJECTOR)),
+        "KEELSTEP_KEYRING": str(broker.installation.folder / "public" / "keyring.json"),
         "KEELSTEP_POSTGRES_DSN": dsn,
     }
 
@@ -54,8 +54,8 @@ async def test_the_views_are_made_again(own_broker: RunningBroker, postgres: Run
 
 MISTAKES = {
     "no broker": ({"KEELSTEP_NATS_URL": "nats://127.0.0.1:1"}, 5, "no broker at nats://127.0.0.1:1"),
-    "no credentials": ({"KEELSTEP_NATS_CREDS": "/nowhere"}, 2, "--nats-creds: /nowhere is no file"),
-    "no keyring": ({"KEELSTEP_KEYRING_FILE": "/nowhere"}, 2, "--keyring: /nowhere cannot be used"),
+    "no credentials": ({"KEELSTEP_NATS_CREDENTIALS": "/nowhere"}, 2, "--nats-creds: /nowhere is no file"),
+    "no keyring": ({"KEELSTEP_KEYRING": "/nowhere"}, 2, "--keyring: /nowhere cannot be used"),
     "no database": ({"KEELSTEP_POSTGRES_DSN": "postgresql://127.0.0.1:1/x"}, 5, "Postgres is not available"),
     "an address that is none": ({"KEELSTEP_POSTGRES_DSN": "mysql://x"}, 2, "not an address of Postgres"),
     "nothing at all": ({"KEELSTEP_POSTGRES_DSN": ""}, 2, "Missing option '--dsn'"),

@@ -1,5 +1,6 @@
 """A runner can append to its own log and ask the gateway, and nothing else, whatever it sends."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -9,6 +10,8 @@ from nats.aio.msg import Msg
 from keelstep import errors
 from keelstep.log import jetstream, subjects
 from keelstep.log.identities import Role
+from keelstep.log.reader import StreamReader
+from keelstep.log.tail import Tail
 from keelstep.testing import eventually
 from keelstep.testing.broker import RunningBroker
 from tests.integration.log import attacks
@@ -73,6 +76,29 @@ async def test_a_header_cannot_erase_or_forge(played: Stage, what: str) -> None:
     assert refused.value.code > 0, "refused, not unanswered"
     assert await played.others() == before
     assert await played.stored(played.event()) == own
+
+
+@pytest.mark.parametrize("status", ["100", "204", "404", "503"])
+async def test_a_header_cannot_hide_what_comes_after_it(played: Stage, status: str) -> None:
+    """A runner that writes the broker's own word into its event's headers blinds no reader of its log."""
+    await jetstream.publish(played.attacker, played.event(), b"first", {"Status": status})
+    await jetstream.publish(played.attacker, played.event(), b"second")
+    found = await StreamReader(played.operator, 0).read(played.tenant, played.own, 0)
+    assert [each.payload for each in found][-2:] == [b"first", b"second"]
+    heard: list[int] = []
+    following = Tail(
+        nc=played.operator,
+        stream=subjects.stream(0),
+        subject=played.event(writer="*"),
+        handle=lambda delivery: heard.append(delivery.position),
+        start="last_per_subject",
+    )
+    task = asyncio.create_task(following.run())
+    try:
+        await eventually.true(lambda: found[-1].position in heard)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_object_cannot_be_replaced_or_rolled_up(played: Stage) -> None:

@@ -149,8 +149,8 @@ class Stage:
         keyring.write_bytes(_keyring())
         return {
             "KEELSTEP_NATS_URL": self.broker.url,
-            "KEELSTEP_NATS_CREDS": str(self.broker.installation.credentials_file(Role.PROJECTOR)),
-            "KEELSTEP_KEYRING_FILE": str(keyring),
+            "KEELSTEP_NATS_CREDENTIALS": str(self.broker.installation.credentials_file(Role.PROJECTOR)),
+            "KEELSTEP_KEYRING": str(keyring),
             "KEELSTEP_POSTGRES_DSN": self.dsn,
         }
 

@@ -49,8 +49,8 @@ async def test_the_program_waits_for_the_broker_and_says_so(stage: Stage) -> Non
 async def test_wrong_settings_are_named_and_end_it_with_exit_code_2(stage: Stage) -> None:
     """One line each, no stack trace."""
     cases = {
-        "KEELSTEP_KEYRING_FILE": {"KEELSTEP_KEYRING_FILE": "/nowhere/keyring.json"},
-        "KEELSTEP_NATS_CREDS": {"KEELSTEP_NATS_CREDS": "/nowhere/nats.creds"},
+        "KEELSTEP_KEYRING": {"KEELSTEP_KEYRING": "/nowhere/keyring.json"},
+        "KEELSTEP_NATS_CREDENTIALS": {"KEELSTEP_NATS_CREDENTIALS": "/nowhere/nats.creds"},
         "KEELSTEP_BATCH": {"KEELSTEP_BATCH": "0"},
         "exactly one of KEELSTEP_POSTGRES_DSN": {"KEELSTEP_POSTGRES_DSN_FILE": "/nowhere/dsn"},
         "not an address of Postgres": {"KEELSTEP_POSTGRES_DSN": "mysql://here"},

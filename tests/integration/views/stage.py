@@ -72,8 +72,8 @@ def environment(broker: RunningBroker, governed: plane.Governed) -> dict[str, st
     installed = broker.installation
     return {
         "KEELSTEP_NATS_URL": broker.url,
-        "KEELSTEP_NATS_CREDS": str(installed.credentials_file(Role.READER)),
-        "KEELSTEP_KEYRING_FILE": str(installed.folder / "public" / "keyring.json"),
+        "KEELSTEP_NATS_CREDENTIALS": str(installed.credentials_file(Role.READER)),
+        "KEELSTEP_KEYRING": str(installed.folder / "public" / "keyring.json"),
         "KEELSTEP_VIEWS_HOST": "127.0.0.1",
         "KEELSTEP_VIEWS_PORT": "0",
         "KEELSTEP_VIEWS_CERT_FILE": str(serving.certificate),

@@ -15,7 +15,7 @@ WRONG: dict[str, tuple[dict[str, str | None], str]] = {
     "a missing address": ({"KEELSTEP_NATS_URL": None}, "KEELSTEP_NATS_URL: Field required"),
     "a port that is none": ({"KEELSTEP_VIEWS_PORT": "99999"}, "KEELSTEP_VIEWS_PORT: Input should be less"),
     "a missing certificate": ({"KEELSTEP_VIEWS_CERT_FILE": "/nowhere"}, "no such file: /nowhere"),
-    "a missing keyring": ({"KEELSTEP_KEYRING_FILE": "/nowhere"}, "KEELSTEP_KEYRING_FILE"),
+    "a missing keyring": ({"KEELSTEP_KEYRING": "/nowhere"}, "KEELSTEP_KEYRING"),
     "a key that is no key": ({"KEELSTEP_VIEWS_KEY_FILE": __file__}, "the certificates cannot be used"),
 }
 

@@ -71,7 +71,7 @@ async def _doctor(
         Path | None,
         typer.Option(
             "--nats-creds",
-            envvar="KEELSTEP_NATS_CREDS",
+            envvar="KEELSTEP_NATS_CREDENTIALS",
             help="Credentials of the identity reader.",
             metavar="FILE",
         ),

@@ -30,7 +30,7 @@ NatsCreds = Annotated[
     Path,
     typer.Option(
         "--nats-creds",
-        envvar="KEELSTEP_NATS_CREDS",
+        envvar="KEELSTEP_NATS_CREDENTIALS",
         help="Credentials of the identity projector.",
         metavar="FILE",
         show_default=False,
@@ -49,7 +49,7 @@ KeyringFile = Annotated[
     Path,
     typer.Option(
         "--keyring",
-        envvar="KEELSTEP_KEYRING_FILE",
+        envvar="KEELSTEP_KEYRING",
         help="Public keys of operator and gateway.",
         metavar="FILE",
         show_default=False,
