@@ -11,6 +11,7 @@ import importlib
 import logging
 import os
 import threading
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,8 @@ MAX_REPLY_BYTES = 4 * 1024 * 1024
 """A longer message is not recorded."""
 MAX_BODY_BYTES = 2 * MAX_REPLY_BYTES
 """More of a response is not read."""
+MOST_TOKENS = 1_000_000_000
+"""A provider that counts more in one call is not believed: the call costs all that it may cost."""
 
 _QUIET: Mapping[str, str] = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
@@ -129,6 +132,8 @@ class Models:
         library.telemetry = False
         for name in _TALKATIVE:
             logging.getLogger(name).disabled = True
+        # its warnings about a reply's form quote the reply
+        warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         self._session = wire.client(MAX_BODY_BYTES)
         library.aclient_session = self._session
         log.info("models_loaded")
@@ -168,7 +173,7 @@ def _reply(model: str, response: Any) -> Reply | Failure:
     if calls:
         message["tool_calls"] = [
             {
-                "id": call.id or "",
+                "id": call.id if isinstance(call.id, str) else "",
                 "type": "function",
                 "function": {"name": call.function.name or "", "arguments": call.function.arguments or ""},
             }
@@ -176,19 +181,20 @@ def _reply(model: str, response: Any) -> Reply | Failure:
         ]
     try:
         payload = msgspec.json.encode(message)
-    except TypeError:
+    except (TypeError, ValueError):  # a value that is no JSON, or half a character
         return _invalid(model, "answered with a message we cannot record")
-    usage = getattr(response, "usage", None)
-    tokens_in, tokens_out = (
-        getattr(usage, "prompt_tokens", 0) or 0,
-        getattr(usage, "completion_tokens", 0) or 0,
-    )
-    is_known = tokens_in > 0  # no prompt has none: the library says 0 where the provider said nothing
-    return Reply(
-        message=payload,
-        tokens_in=tokens_in if is_known else None,
-        tokens_out=tokens_out if is_known else None,
-    )
+    tokens_in, tokens_out = _usage(getattr(response, "usage", None))
+    return Reply(message=payload, tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def _usage(usage: Any) -> tuple[int | None, int | None]:
+    """Tokens in and out; None for both where the provider did not say, or says what cannot be."""
+    tokens_in, tokens_out = getattr(usage, "prompt_tokens", 0), getattr(usage, "completion_tokens", 0) or 0
+    # no prompt has none: the library says 0 where the provider said nothing
+    for tokens, least in ((tokens_in, 1), (tokens_out, 0)):
+        if not isinstance(tokens, int) or not least <= tokens <= MOST_TOKENS:
+            return None, None
+    return tokens_in, tokens_out
 
 
 def _failure(model: str, error: Exception, seen: wire.Seen) -> Failure:

@@ -63,7 +63,7 @@ def _readable(load: Callable[[bytes], tuple[str, S]], payload: bytes) -> S:
     try:
         return load(payload)[1]
     except revision.RevisionError as error:
-        raise errors.Stalled("RevisionUnreadable", str(error)) from error
+        raise errors.Stalled("RevisionInvalid", str(error)) from error
 
 
 @dataclass(slots=True, kw_only=True)

@@ -24,7 +24,7 @@ MISBEHAVES: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "answers off its schema": (
         {"mode": "wrong-shape"},
         "OutputInvalid",
-        "the tool's answer cannot be read: its response mapping failed",
+        "the tool's answer does not match its schema: (root): ",
         1,
     ),
     "says nothing until the timeout": (
@@ -44,10 +44,16 @@ MISBEHAVES: dict[str, tuple[dict[str, Any], str, str, int]] = {
 
 @pytest.fixture(scope="module")
 def impatient(shared: Tenant) -> Tenant:
-    """A tenant whose contract waits a second for the tool, thrice at once."""
+    """A tenant whose contract waits a second for the tool, and takes its answer as it is."""
     credit = next(each for each in shared.manifests("contracts.yaml") if each["metadata"]["name"] == TOOL)
-    policy = {"timeoutSeconds": 1, "failurePolicy": {"backoffSeconds": 0}}
-    shared.apply(shared.person(AUTHOR), [person.changed(credit, TOOL, policy)])
+    output = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+    changes = {
+        "timeoutSeconds": 1,
+        "failurePolicy": {"backoffSeconds": 0},
+        "schema": {"output": output},
+        "transport": {"http": {"response": None}},
+    }
+    shared.apply(shared.person(AUTHOR), [person.changed(credit, TOOL, changes)])
 
     def is_known() -> bool:
         found = shared.get("toolcontract", TOOL)

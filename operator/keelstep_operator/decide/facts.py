@@ -101,9 +101,11 @@ class NotReady:
     """The run cannot start, or not yet."""
 
     condition: str
-    """Which condition is false: Accepted or ResolvedRefs."""
+    """Which condition is not true: Accepted or ResolvedRefs."""
     reason: str
     message: str
+    is_pending: bool = False
+    """It is being checked; nobody must act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

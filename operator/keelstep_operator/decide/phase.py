@@ -15,10 +15,11 @@ from keelstep_operator.decide import attempt, condition
 from keelstep_operator.decide.condition import Finding
 from keelstep_operator.decide.facts import Facts, NotReady, Pod
 
-UNSCHEDULABLE_SECONDS = 60
-"""A Pod that waits so long for a node is worth a word."""
+_PATIENCE_SECONDS = {"Unschedulable": 60, "CreateContainerConfigError": 5}
+"""What is worth a word only when it lasts: nodes come, and a node may not yet read a Secret that was just made."""
 _CANNOT_START = frozenset(
     {
+        "Unschedulable",
         "ImagePullBackOff",
         "ErrImagePull",
         "ErrImageNeverPull",
@@ -29,6 +30,7 @@ _CANNOT_START = frozenset(
     }
 )
 _MOST_OUTCOME = 2048
+_MOST_COUNTED = 10
 _ENDS = {"succeeded": Phase.SUCCEEDED, "failed": Phase.FAILED, "cancelled": Phase.CANCELLED}
 
 
@@ -143,21 +145,18 @@ def _before(facts: Facts) -> Standing:
 def _start_problem(facts: Facts) -> tuple[str, str] | None:
     """Why the current Pod does not get going, once that is worth a word."""
     pod = facts.pod
-    if pod is None or pod.phase != "Pending" or not pod.reason or pod.is_terminating:
+    if pod is None or pod.phase != "Pending" or pod.is_terminating or pod.reason not in _CANNOT_START:
         return None
-    if pod.reason in _CANNOT_START:
-        return pod.reason, pod.message
-    age = facts.now - pod.created_at
-    if pod.reason == "Unschedulable" and age > UNSCHEDULABLE_SECONDS * clock.SECOND:
-        return "Unschedulable", pod.message
-    return None
+    if facts.now < (worth_a_word_at(pod) or 0):
+        return None
+    return pod.reason, pod.message
 
 
-def unschedulable_at(pod: Pod | None) -> int | None:
-    """When a Pod that waits for a node becomes worth a word; nanoseconds since 1970."""
-    if pod is None or pod.phase != "Pending" or pod.reason != "Unschedulable":
+def worth_a_word_at(pod: Pod | None) -> int | None:
+    """When what keeps a Pod from starting becomes worth a word; nanoseconds since 1970, None where it is so at once."""
+    if pod is None or pod.phase != "Pending" or pod.reason not in _PATIENCE_SECONDS:
         return None
-    return pod.created_at + UNSCHEDULABLE_SECONDS * clock.SECOND + 1
+    return pod.created_at + _PATIENCE_SECONDS[pod.reason] * clock.SECOND + 1
 
 
 def caveats(state: State) -> list[Caveat]:
@@ -168,9 +167,16 @@ def caveats(state: State) -> list[Caveat]:
         if keys
     ]
     if state.voids:
-        note = f"{state.voids} void messages in the log changed nothing: see keelstep verify"
+        note = f"{_about(state.voids)} in the log changed nothing: see keelstep verify"
         found.append(Caveat(reason="VoidEvents", note=note))
     return found
+
+
+def _about(voids: int) -> str:
+    """A number of void messages, in steps: whoever floods a log must not make us write as often."""
+    if voids > _MOST_COUNTED:
+        return f"over {10 ** (len(str(voids - 1)) - 1)} void messages"
+    return f"{voids} void message{'s' if voids > 1 else ''}"
 
 
 def _findings(facts: Facts, stands: Standing, stalled: tuple[str, str] | None) -> list[Finding]:
@@ -200,9 +206,10 @@ def _acceptance(state: State, facts: Facts) -> list[Finding]:
             condition.fails("Accepted", refusal.reason, refusal.message),
             condition.holds("ResolvedRefs", "Resolved"),
         ]
+    make = condition.unknown if refusal.is_pending else condition.fails
     return [
         condition.unknown("Accepted", refusal.reason, refusal.message),
-        condition.fails("ResolvedRefs", refusal.reason, refusal.message),
+        make("ResolvedRefs", refusal.reason, refusal.message),
     ]
 
 

@@ -55,12 +55,14 @@ def decide(
     if strategy is None:
         return _unresolved("StrategyMissing", f"there is no AgentStrategy {wanted} in this namespace")
     if not is_settled(strategy):
-        return _unresolved("StrategyNotReady", f"AgentStrategy {wanted} is not ready: {_why(strategy)}")
+        return _unsettled(strategy)
     pins: dict[str, types.Pin] = {}
     for grant in strategy.spec.tools:
         tool = contracts.get(grant.contract)
-        if tool is None or not is_settled(tool):
-            return _unresolved("StrategyNotReady", f"ToolContract {grant.contract} is not ready")
+        if tool is None:
+            return _unresolved("StrategyNotReady", f"ToolContract {grant.contract} is gone")
+        if not is_settled(tool):
+            return _unsettled(tool)
         pins[grant.contract] = types.Pin(
             digest=tool.status.revision,
             tier=tool.spec.consequence_tier,
@@ -131,8 +133,17 @@ def _unresolved(reason: str, message: str) -> NotReady:
     return NotReady(condition="ResolvedRefs", reason=reason, message=message)
 
 
-def _why(strategy: AgentStrategy) -> str:
-    for found in strategy.status.conditions:
-        if found.type == "Ready" and found.status != "True":
-            return f"{found.reason}: {found.message}" if found.message else found.reason
-    return "it has not been checked yet"
+def _unsettled(resource: AgentStrategy | ToolContract) -> NotReady:
+    """Either a person must act on it, or it is being checked."""
+    what = f"{resource.crd.kind} {resource.metadata.name}"
+    is_checked = resource.status.observed_generation == resource.metadata.generation
+    ready = next((found for found in resource.status.conditions if found.type == "Ready"), None)
+    if ready is None or not is_checked or ready.status != "False":
+        return NotReady(
+            condition="ResolvedRefs",
+            reason="StrategyPending",
+            message=f"{what} is being checked",
+            is_pending=True,
+        )
+    why = f"{ready.reason}: {ready.message}" if ready.message else ready.reason
+    return _unresolved("StrategyNotReady", f"{what} is not ready: {why}")

@@ -106,7 +106,8 @@ async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | N
         return
     shown, findings = phase.status(situation.facts, stalled)
     stands = phase.standing(situation.facts, stalled)
-    is_refused = isinstance(situation.facts.start, NotReady)
+    start = situation.facts.start
+    is_refused = isinstance(start, NotReady) and not start.is_pending
     is_bad = stands.phase in _BAD_PHASES or stalled is not None or is_refused
     told = Told(
         kind="Warning" if is_bad else "Normal",
@@ -139,7 +140,7 @@ def _wake_gates(ctx: Context, situation: Situation) -> None:
 
 def _wake(ctx: Context, situation: Situation, outcome: decisions.Outcome, *, is_stalled: bool) -> None:
     facts = situation.facts
-    moments = [outcome.wake_at, phase.unschedulable_at(facts.pod)]
+    moments = [outcome.wake_at, phase.worth_a_word_at(facts.pod)]
     for moment in moments:
         if moment is not None and moment > facts.now:
             ctx.queue.wake(situation.key, (moment - facts.now) / clock.SECOND + 0.01)

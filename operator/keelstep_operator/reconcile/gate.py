@@ -24,6 +24,8 @@ _PHASES = {
     "expired": GatePhase.EXPIRED,
     "withdrawn": GatePhase.WITHDRAWN,
 }
+_REASONS = {"approved": "Approved", "rejected": "Rejected", "expired": "GateExpired"}
+"""Of a recovery's outcome; of a run's question the log says it."""
 
 
 async def reconcile(ctx: Context, key: Key) -> None:
@@ -45,7 +47,7 @@ async def reconcile(ctx: Context, key: Key) -> None:
     make = condition.holds if is_decided else condition.fails
     finding = make("Decided", str(shown["reason"]))
     note = f"{phase}{' by ' + ', '.join(shown['decidedBy']) if shown.get('decidedBy') else ''}"
-    told = Told(kind="Normal", reason=phase if is_decided else str(shown["reason"]), note=note)
+    told = Told(kind="Normal", reason=finding.reason, note=note)
     await ctx.statuses.write(kinds.ApprovalGate, found, shown, [finding], told)
 
 
@@ -108,7 +110,7 @@ def _about_kill(found: kube.Object) -> dict[str, Any]:
         return {"phase": GatePhase.PENDING.value, "reason": "RecoveryRequired"}
     return {
         "phase": _PHASES[outcome].value,
-        "reason": outcome.capitalize(),
+        "reason": _REASONS[outcome],
         "decidedBy": [given.approver for given in answers],
         "decidedAt": found.get("status", {}).get("decidedAt") or clock.whole(clock.now()),
     }

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 _ROUNDS = 6
 _LOOK_AGAIN_SECONDS = 0.25
+_REFUSED_SECONDS = 10.0
+"""A gate that the API server refuses is asked for again so often."""
 _SCOPES: Mapping[str, control.Scope] = {"Tenant": "tenant", "Strategy": "strategy", "Tool": "tool"}
 
 
@@ -35,6 +37,11 @@ class Latched:
 
     shown: Mapping[str, Any]
     finding: Finding
+
+    @property
+    def gate(self) -> str:
+        """The gate that may lift it; empty where it cannot be asked."""
+        return str(self.shown.get("gate", ""))
 
 
 async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Object | None) -> Latched | None:
@@ -61,10 +68,17 @@ async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Objec
                 await _engage(ctx, wish, scope, target, verdict.reason)
             case decisions.Ask():
                 assert latch is not None
-                await _ask(ctx, wish, latch, verdict.ask, owner)
+                try:
+                    await _ask(ctx, wish, latch, verdict.ask, owner)
+                except (errors.ForbiddenError, errors.InvalidObjectError) as error:
+                    ctx.queue.wake(key, _REFUSED_SECONDS)
+                    return _unasked(latch, error)
             case decisions.Lift():
                 assert latch is not None
-                await _lift(ctx, wish, scope, target, latch, verdict)
+                try:
+                    await _lift(ctx, wish, scope, target, latch, verdict)
+                except errors.ControlConflictError as error:
+                    log.info("kill_changed_meanwhile", reason=error.reason, why=error.message)
             case decisions.Hold():
                 assert latch is not None
                 held = await _hold(ctx, key, wish, latch, verdict.gate)
@@ -193,17 +207,22 @@ def answers(found: kube.Object) -> list[Decision]:
 async def _hold(
     ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch, asked: decisions.Gate
 ) -> Latched:
-    shown = {
-        "engaged": True,
-        "since": latch.since,
-        "reason": latch.reason[:256],
-        "gate": asked.name,
-    }
+    shown = {**_shown(latch), "gate": asked.name}
     if wish.scope == "Tool":
         finding = await _acknowledgement(ctx, key, latch)
     else:
         finding = _ending(ctx, key, wish, latch)
     return Latched(shown=shown, finding=finding)
+
+
+def _shown(latch: decisions.Latch) -> dict[str, Any]:
+    return {"engaged": True, "since": latch.since, "reason": latch.reason[:256]}
+
+
+def _unasked(latch: decisions.Latch, error: errors.KubeError) -> Latched:
+    """The kill stands, and nobody can be asked to lift it: a quota, a policy, or the namespace's end is in the way."""
+    message = f"killed: {latch.reason}; the ApprovalGate that may lift it is refused: {error.message}"
+    return Latched(shown=_shown(latch), finding=condition.holds("Killed", "ChildRefused", message))
 
 
 def _forged(held: Latched, found: decisions.Gate) -> Latched:

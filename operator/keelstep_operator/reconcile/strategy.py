@@ -46,8 +46,8 @@ async def reconcile(ctx: Context, key: Key) -> None:
         findings.append(latched.finding)
     ready = condition.ready(findings)
     await ctx.statuses.write(kinds.AgentStrategy, found, shown, [*findings, ready], contracts.told(ready))
-    if latched is not None:
-        ctx.queue.wake(Key("ApprovalGate", key.namespace, str(latched.shown["gate"])))
+    if latched is not None and latched.gate:
+        ctx.queue.wake(Key("ApprovalGate", key.namespace, latched.gate))
 
 
 def _contracts(ctx: Context, strategy: AgentStrategy) -> dict[str, ToolContract]:

@@ -32,7 +32,8 @@ async def reconcile(ctx: Context, key: Key) -> None:
         found,
         kind="Warning",
         reason=latched.finding.reason,
-        note=f"{latched.finding.message} (lifted by ApprovalGate {latched.shown['gate']})",
+        note=f"{latched.finding.message}{f' (lifted by ApprovalGate {latched.gate})' if latched.gate else ''}",
         action="Kill",
     )
-    ctx.queue.wake(Key("ApprovalGate", key.name, str(latched.shown["gate"])))
+    if latched.gate:
+        ctx.queue.wake(Key("ApprovalGate", key.name, latched.gate))

@@ -154,10 +154,10 @@ class ApprovalGateStatus(Model):
     """Where the question stands. Writer: operator."""
     reason: Annotated[str, pydantic.Field(max_length=64)] = ""
     """Why, one CamelCase word. Writer: operator."""
-    decided_by: Annotated[
-        list[Annotated[str, pydantic.Field(max_length=253)]], pydantic.Field(max_length=16)
-    ] = []
-    """Whose decisions were recorded. Writer: operator."""
+    decided_by: (
+        Annotated[list[Annotated[str, pydantic.Field(max_length=253)]], pydantic.Field(max_length=16)] | None
+    ) = None
+    """Whose decisions were recorded; absent before. Writer: operator."""
     decided_at: Annotated[str, pydantic.Field(max_length=40)] = ""
     """When it was decided (RFC 3339). Writer: operator."""
     latency_seconds: Annotated[int, pydantic.Field(ge=0)] | None = None

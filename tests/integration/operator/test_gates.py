@@ -105,6 +105,10 @@ async def test_no_answer_in_time_is_no(stage: Stage) -> None:
     assert known.decided is not None
     assert known.decided.verdict == "expired"
     assert not known.decided.approvers
+    gate = stage.get(manifests.gate(tenant, f"run-g{seq}"))
+    assert gate is not None
+    told = [event["reason"] for event in stage.events(manifests.gate(tenant, f"run-g{seq}"))]
+    assert status(gate)["reason"] == condition(gate, "Decided")["reason"] == told[-1] == "GateExpired"
 
 
 def _hasty(namespace: str) -> api.Object:

@@ -58,6 +58,43 @@ async def test_an_answer_about_another_kill_lifts_nothing(stage: Stage, field: s
     await stage.until(strategy, lambda found: "killSwitch" not in status(found), "it is lifted")
 
 
+async def test_a_kill_that_nobody_can_be_asked_about_stands_and_says_so(stage: Stage) -> None:
+    """A quota keeps the gate away: the kill is in force, condition and Event say what is in the way, and it heals."""
+    strategy = manifests.strategy(stage.tenant())
+    await stage.until(strategy, lambda found: condition(found, "Ready").get("status") == "True")
+    quota = _no_gates(stage, strategy["metadata"]["namespace"])
+
+    stage.patch(strategy, KILLED)
+
+    found = await stage.until(
+        strategy, lambda one: condition(one, "Killed").get("reason") == "ChildRefused", "it is told"
+    )
+    killed = status(found)["killSwitch"]
+    assert (killed["engaged"], killed["reason"], killed.get("gate", "")) == (True, "refunds doubled", "")
+    assert "exceeded quota: no-gates" in condition(found, "Killed")["message"]
+    assert condition(found, "Ready")["reason"] == "ChildRefused"
+    told = [event for event in stage.events(strategy) if event["reason"] == "ChildRefused"]
+    assert [event["type"] for event in told] == ["Warning"]
+    stage.delete(quota)
+    stage.patch(strategy, {"spec": {"version": "1.0.1"}})
+    await stage.until(strategy, lambda one: status(one)["killSwitch"].get("gate"), "a person is asked")
+
+
+def _no_gates(stage: Stage, namespace: str) -> api.Object:
+    """A quota of no ApprovalGates; its status is what a controller would write."""
+    hard = {"count/approvalgates.keelstep.io": "0"}
+    quota: api.Object = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "no-gates", "namespace": namespace},
+        "spec": {"hard": hard},
+    }
+    stage.create(quota)
+    answer = stage.admin.patch(quota, {"status": {"hard": hard, "used": hard}}, subresource="status")
+    assert answer.is_ok, answer.message
+    return quota
+
+
 async def _asked(stage: Stage, strategy: api.Object) -> api.Object:
     """Kill a strategy; the gate that asks whether to lift it."""
     await stage.until(strategy, lambda found: condition(found, "Ready").get("status") == "True")

@@ -122,4 +122,4 @@ async def test_a_void_message_changes_nothing_and_is_told(stage: Stage) -> None:
 
     assert (await cast.state()).voids == 1
     shown = await stage.until_phase(run, "Running")
-    assert "1 void messages" in condition(shown, "Succeeded")["message"]
+    assert "1 void message in the log" in condition(shown, "Succeeded")["message"]

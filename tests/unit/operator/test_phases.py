@@ -74,6 +74,34 @@ CASES: dict[str, tuple[Callable[[], Facts], str, str]] = {
         "Scheduled",
         "Unschedulable",
     ),
+    "the node may not read its Secret yet": (
+        lambda: facts(
+            begun(),
+            pod(phase="Pending", reason="CreateContainerConfigError", created_at=builders.BEGIN),
+        ),
+        "Scheduled",
+        "RunnerStarting",
+    ),
+    "the node still may not read its Secret": (
+        lambda: facts(
+            begun(),
+            pod(
+                phase="Pending",
+                reason="CreateContainerConfigError",
+                created_at=builders.BEGIN - 6 * clock.SECOND,
+            ),
+        ),
+        "Scheduled",
+        "CreateContainerConfigError",
+    ),
+    "the strategy is being checked": (
+        lambda: facts(
+            log(),
+            start=NotReady(condition="ResolvedRefs", reason="StrategyPending", message="m", is_pending=True),
+        ),
+        "Pending",
+        "StrategyPending",
+    ),
     "it works": (lambda: facts(begun().model(), pod()), "Running", "Running"),
     "a person is asked": (
         lambda: facts(begun().model().plan("refund.issue").gate()),
@@ -122,6 +150,23 @@ def test_the_status_fits_its_schema(sentence: str) -> None:
     assert len({found.type for found in findings}) == len(findings)
 
 
+@pytest.mark.parametrize("is_pending", [True, False])
+def test_what_is_being_checked_is_neither_so_nor_not_so(is_pending: bool) -> None:
+    """ResolvedRefs is Unknown while nobody must act, and False once somebody must."""
+    refusal = NotReady(condition="ResolvedRefs", reason="StrategyPending", message="m", is_pending=is_pending)
+    _, findings = phase.status(facts(log(), start=refusal), None)
+    [found] = [each for each in findings if each.type == "ResolvedRefs"]
+    assert found.status == ("Unknown" if is_pending else "False")
+
+
+def test_what_keeps_a_pod_from_starting_is_looked_at_again_when_it_is_worth_a_word() -> None:
+    """One nanosecond after the patience ends; at once where there is none."""
+    waiting = pod(phase="Pending", reason="Unschedulable", created_at=5)
+    assert phase.worth_a_word_at(waiting) == 5 + 60 * clock.SECOND + 1
+    assert phase.worth_a_word_at(pod(phase="Pending", reason="ImagePullBackOff")) is None
+    assert phase.worth_a_word_at(None) is None
+
+
 def test_what_a_person_must_act_on_stands_in_the_reason() -> None:
     """Stalled is a condition, and the phase's reason until the end."""
     shown, findings = phase.status(facts(begun(), pod()), ("ChildForged", "Pod x"))
@@ -143,7 +188,22 @@ def test_what_a_person_must_know_stands_beside_the_end_whatever_it_was() -> None
     assert [each.reason for each in phase.caveats(done.state)] == ["OutcomeUnknown", "VoidEvents"]
     (succeeded,) = [found for found in phase.status(done, None)[1] if found.type == "Succeeded"]
     assert (succeeded.status, succeeded.reason) == ("True", "OutputAccepted")
-    assert "; nobody knows whether credit.grant happened: find out there; 1 void messages" in (
+    assert "; nobody knows whether credit.grant happened: find out there; 1 void message in the log" in (
         succeeded.message
     )
     assert phase.caveats(facts(begun().model()).state) == []
+
+
+def test_a_flood_of_void_messages_changes_the_status_seldom() -> None:
+    """A thief who writes a thousand messages makes us write a dozen times."""
+    run, said = begun(), []
+    for _ in range(1_001):
+        run.garbage(b"nonsense", writer="a1")
+        said.append(phase.caveats(facts(run).state)[0].note.partition(" in the log")[0])
+    assert said[:2] + said[9:11] == [
+        "1 void message", "2 void messages", "10 void messages", "over 10 void messages"
+    ]  # fmt: skip
+    assert (said[99], said[100], said[1_000]) == (
+        "over 10 void messages", "over 100 void messages", "over 1000 void messages"
+    )  # fmt: skip
+    assert len(set(said)) == 13

@@ -117,14 +117,63 @@ def test_a_log_begins_with_what_was_asked_and_of_whom() -> None:
 
 
 STALE = strategy().model_copy(update={"metadata": strategy().metadata.model_copy(update={"generation": 2})})
+
+
+def told(found: Any, **condition: str) -> Any:
+    """The same, with this said of its readiness."""
+    metadata, spec, status = (
+        part.model_dump(by_alias=True) for part in (found.metadata, found.spec, found.status)
+    )
+    status["conditions"] = [{**READY[0], **condition}]
+    return type(found).model_validate({"metadata": metadata, "spec": spec, "status": status})
+
+
+UNCHECKED = told(strategy(), type="Accepted")
+WAITING = told(strategy(), status="Unknown", reason="ContractPending")
+REFUSING = told(strategy(), status="False", reason="TemplateInvalid", message="prompt.template: no")
 REFUSED: dict[str, tuple[Execution, AgentStrategy | None, ToolContract | None, str, str]] = {
     "no strategy": (execution(inputs={"who": "A"}), None, CONTRACT, "StrategyMissing", "support"),
     "a strategy that changed since it was checked": (
         execution(inputs={"who": "A"}),
         STALE,
         CONTRACT,
+        "StrategyPending",
+        "AgentStrategy support is being checked",
+    ),
+    "a strategy that was never checked": (
+        execution(inputs={"who": "A"}),
+        UNCHECKED,
+        CONTRACT,
+        "StrategyPending",
+        "AgentStrategy support is being checked",
+    ),
+    "a strategy that waits for its tools": (
+        execution(inputs={"who": "A"}),
+        WAITING,
+        CONTRACT,
+        "StrategyPending",
+        "AgentStrategy support is being checked",
+    ),
+    "a strategy that a person must correct": (
+        execution(inputs={"who": "A"}),
+        REFUSING,
+        CONTRACT,
         "StrategyNotReady",
-        "support",
+        "AgentStrategy support is not ready: TemplateInvalid: prompt.template: no",
+    ),
+    "a contract that is being checked": (
+        execution(inputs={"who": "A"}),
+        strategy(),
+        told(CONTRACT, type="Accepted"),
+        "StrategyPending",
+        "ToolContract orders.get is being checked",
+    ),
+    "a contract that was killed": (
+        execution(inputs={"who": "A"}),
+        strategy(),
+        told(CONTRACT, status="False", reason="Killed", message="killed: it doubles"),
+        "StrategyNotReady",
+        "ToolContract orders.get is not ready: Killed: killed: it doubles",
     ),
     "a contract that is not there": (
         execution(inputs={"who": "A"}),
@@ -166,6 +215,7 @@ def test_what_cannot_start(sentence: str) -> None:
     assert isinstance(found, NotReady)
     assert found.reason == reason
     assert part in found.message
+    assert found.is_pending == (reason == "StrategyPending")
 
 
 def test_what_may_change_is_no_part_of_what_was_asked() -> None:

@@ -36,30 +36,20 @@ SUBJECT = Subject(
         ),
         Reason(
             name="Expired",
-            meaning=(
-                "Nobody answered in time; of a continued list: it belongs to a log that the name no longer "
-                "has."
-            ),
-            acts=Acts.APPROVER,
-            fix=(
-                "Decide the gate that is asked next, which is there at once for a recovery; of a list, begin "
-                "again."
-            ),
-            shows="ApprovalGate: Event, and the status of a recovery; views API",
+            meaning="A list that is continued belongs to a log that the name no longer has.",
+            acts=Acts.REQUESTER,
+            fix="Begin the list again.",
+            shows="views API",
         ),
         Reason(
             name="GateExpired",
             meaning="Nobody answered in time, which is no.",
             acts=Acts.APPROVER,
-            fix="Decide sooner, or have the author raise approval.deadlineSeconds.",
-            shows="ApprovalGate: status, Decided; gate.decided; tool.result",
-        ),
-        Reason(
-            name="Withdrawn",
-            meaning="The question was taken back; the gate's status says why.",
-            acts=Acts.NOBODY,
-            fix="Nothing to do.",
-            shows="ApprovalGate: Event",
+            fix=(
+                "Decide sooner, or have the author raise approval.deadlineSeconds; a recovery is asked again "
+                "at once, by another gate."
+            ),
+            shows="ApprovalGate: status, Decided, Event; gate.decided; tool.result",
         ),
         Reason(
             name="EvidenceMissing",
@@ -73,14 +63,14 @@ SUBJECT = Subject(
             meaning="The run's log holds no such question.",
             acts=Acts.PLATFORM,
             fix="Delete the gate, and find out who made it.",
-            shows="ApprovalGate: status, Decided",
+            shows="ApprovalGate: status, Decided, Event",
         ),
         Reason(
             name="Decided",
             meaning="It was decided, for a reason that is not one word.",
             acts=Acts.NOBODY,
             fix="Nothing to do.",
-            shows="ApprovalGate: status",
+            shows="ApprovalGate: status, Decided, Event",
         ),
         Reason(
             name="GateRejected",

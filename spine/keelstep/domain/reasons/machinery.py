@@ -67,17 +67,10 @@ SUBJECT = Subject(
         ),
         Reason(
             name="RevisionInvalid",
-            meaning="A pinned revision cannot be read by this version.",
+            meaning="A pinned revision cannot be read by this version of a program.",
             acts=Acts.PLATFORM,
-            fix="Run gateway and runner of a version that knows it.",
-            shows="refusal; log of gateway and runner",
-        ),
-        Reason(
-            name="RevisionUnreadable",
-            meaning="A pinned revision cannot be read by this version of the operator.",
-            acts=Acts.PLATFORM,
-            fix="Run an operator of a version that knows it.",
-            shows="Execution: Stalled; log of the operator",
+            fix="Run operator, gateway and runner of a version that knows it.",
+            shows="Execution: Stalled; refusal; log of a program",
         ),
         Reason(
             name="PayloadMissing",

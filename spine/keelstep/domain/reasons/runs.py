@@ -31,8 +31,15 @@ SUBJECT = Subject(
             shows="Execution: status, ResolvedRefs, Event",
         ),
         Reason(
+            name="StrategyPending",
+            meaning="The strategy, or one of its tools, has just been applied or changed and is being checked.",
+            acts=Acts.NOBODY,
+            fix="Wait a moment, for the run starts by itself; if it lasts, the operator does not run.",
+            shows="Execution: status, ResolvedRefs, Event",
+        ),
+        Reason(
             name="StrategyNotReady",
-            meaning="The strategy, or one of its tools, is not ready, or has just been changed.",
+            meaning="The strategy, or one of its tools, is not ready.",
             acts=Acts.AUTHOR,
             fix="See the strategy's own conditions; the run starts by itself.",
             shows="Execution: status, ResolvedRefs, Event",
@@ -211,7 +218,7 @@ SUBJECT = Subject(
             meaning="The run is over, so the question or the call has no more use.",
             acts=Acts.NOBODY,
             fix="Nothing to do.",
-            shows="ApprovalGate: status; refusal; tool.result; model.replied",
+            shows="ApprovalGate: status, Decided, Event; refusal; tool.result; model.replied",
         ),
         Reason(
             name="VoidEvents",
@@ -237,12 +244,12 @@ SUBJECT = Subject(
         Reason(
             name="ChildRefused",
             meaning=(
-                "The API server refuses the runner's Pod or Secret: a quota, Pod Security, or a namespace "
-                "that goes."
+                "The API server refuses the runner's Pod or Secret, or the gate that may lift a kill: a quota, "
+                "Pod Security, or a namespace that goes."
             ),
             acts=Acts.PLATFORM,
             fix="Change what the message names; it is tried again by itself.",
-            shows="Execution: status, Stalled, Event",
+            shows="Execution: status, Stalled, Event; AgentStrategy, ToolContract: Killed, Ready, Event",
         ),
         Reason(
             name="Unspecified",

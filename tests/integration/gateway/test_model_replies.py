@@ -1,0 +1,154 @@
+"""What becomes of a model's reply that is none, or a strange one? It is recorded or refused; nothing else ever happens."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from keelstep.domain import reply as replies
+from keelstep_gateway.models import Failure, Models, Reply
+from keelstep_gateway.providers import Provider
+
+SECRET = "only-between-us"
+
+
+def said(message: Any, **rest: Any) -> dict[str, Any]:
+    """A completion with this message."""
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7},
+        **rest,
+    }
+
+
+def called(*, id: Any = "c1", **function: Any) -> dict[str, Any]:
+    """A completion with one tool call."""
+    call = {"id": id, "type": "function", "function": {"name": "t", "arguments": "{}", **function}}
+    return said({"role": "assistant", "content": None, "tool_calls": [call]})
+
+
+def counted(**usage: Any) -> dict[str, Any]:
+    """A completion that counts its tokens so."""
+    return said({"role": "assistant", "content": "hi"}, usage={"total_tokens": 7, **usage})
+
+
+NO_REPLY: dict[str, Any] = {
+    "half a character": b'{"choices":[{"index":0,"message":{"role":"assistant","content":"\\ud800"}}]}',
+    "bytes that are no text": b'{"choices":[{"message":{"content":"\xff\xfe"}}]}',
+    "a page": b"<html>busy</html>",
+    "half a document": b'{"choices": [',
+    "a document without end": b"[" * 100_000,
+    "nothing": b"",
+    "null": None,
+    "a list": [1, 2],
+    "an error that says 200": {"error": {"message": "no"}},
+    "no choices": said(None, choices=[]),
+    "choices that are none": said(None, choices="x"),
+    "a choice that is none": said(None, choices=[None]),
+    "a message that is none": said(None),
+    "a message that is a text": said(SECRET),
+    "content that is a list": said({"role": "assistant", "content": [SECRET]}),
+    "content that is a number": said({"role": "assistant", "content": 5}),
+    "calls that are a text": said({"role": "assistant", "content": None, "tool_calls": SECRET}),
+    "a call that is none": said({"role": "assistant", "content": None, "tool_calls": [None]}),
+    "a call without a function": said({"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}),
+    "arguments that are a number": called(arguments=5),
+    "a tool's name that is a number": called(name=7),
+    "usage that is a list": said({"role": "assistant", "content": "hi"}, usage=[1]),
+    "usage in words": counted(prompt_tokens="five", completion_tokens="two"),
+}
+STRANGE: dict[str, tuple[Any, int | None]] = {
+    "no usage": (said({"role": "assistant", "content": "hi"}, usage=None), None),
+    "fewer tokens than none": (counted(prompt_tokens=5, completion_tokens=-9), None),
+    "a prompt of less than nothing": (counted(prompt_tokens=-5, completion_tokens=2), None),
+    "more tokens than there are": (counted(prompt_tokens=5, completion_tokens=10**30), None),
+    "a zero byte": (said({"role": "assistant", "content": "a\u0000b"}), 5),
+    "a call without arguments": (called(arguments=None), 5),
+    "arguments that are an object": (called(arguments={"note": SECRET}), 5),
+    "a call whose id is a number": (called(id=5), 5),
+    "a refusal in a field of its own": (said({"role": "assistant", "content": None, "refusal": "no"}), 5),
+    "an ending nobody knows": (
+        said(
+            None,
+            choices=[
+                {"index": 0, "finish_reason": "exploded", "message": {"role": "assistant", "content": "x"}}
+            ],
+        ),
+        5,
+    ),
+}
+
+
+@dataclass(slots=True)
+class Provided:
+    """A provider that answers every request with what the test says."""
+
+    models: Models
+    url: str = ""
+    answer: Any = None
+
+    async def ask(self, answer: Any) -> Reply | Failure:
+        """Let it answer this; what the gateway makes of it."""
+        self.answer = answer
+        return await self.models.complete(
+            "openai/strange-1",
+            [{"role": "user", "content": "hi"}],
+            [],
+            {"max_tokens": 5},
+            timeout_seconds=10,
+            provider=Provider(base_url=self.url, api_key="k"),
+        )
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def provided() -> AsyncIterator[Provided]:
+    """The provider, over HTTP."""
+    found = Provided(Models())
+
+    async def answer(_: web.Request) -> web.Response:
+        body = found.answer if isinstance(found.answer, bytes) else json.dumps(found.answer).encode()
+        return web.Response(body=body, content_type="application/json")
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    yield found
+    await found.models.close()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("what", NO_REPLY)
+async def test_what_is_no_reply_fails_the_call(
+    what: str, provided: Provided, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """`ModelReplyInvalid`, billed at all it may have cost; what the provider said is told to nobody."""
+    found = await provided.ask(NO_REPLY[what])
+    assert isinstance(found, Failure), found
+    assert (found.reason, found.may_be_billed) == ("ModelReplyInvalid", True)
+    assert SECRET not in found.message + "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("what", STRANGE)
+async def test_a_strange_reply_is_recorded_in_plain_form(
+    what: str, provided: Provided, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The runner can read it, tokens that cannot be are not believed, and nothing of it is logged."""
+    answer, tokens_in = STRANGE[what]
+    found = await provided.ask(answer)
+    assert isinstance(found, Reply), found
+    assert found.tokens_in == tokens_in
+    assert found.tokens_out is None or found.tokens_out >= 0
+    msgspec.json.decode(found.message, type=replies.Message)
+    assert SECRET not in "".join(capfd.readouterr())
