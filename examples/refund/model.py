@@ -16,6 +16,7 @@ import sys
 from typing import Any
 
 from aiohttp import web
+
 from examples.refund import script, serving
 
 CREATED = 1_767_225_600

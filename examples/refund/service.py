@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import pydantic
 from aiohttp import web
+
 from examples.refund import faults, ledger, orders, refusal, serving
 
 Money = Annotated[str, pydantic.Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,2})?$")]

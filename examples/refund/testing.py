@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, NamedTuple
 
 import aiohttp
+
 from examples.refund import render
 
 ROOT = pathlib.Path(__file__).parents[2]

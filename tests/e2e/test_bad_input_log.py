@@ -20,6 +20,7 @@ from keelstep.events import signing
 from keelstep.log import connection, identities, jetstream, subjects
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials
+from keelstep.testing import eventually
 from tests.e2e import person, record
 from tests.integration.log import attacks
 from tests.integration.log.stage import STREAMS, Scene
@@ -48,10 +49,14 @@ def begun(tenant: Tenant, name: str) -> Run:
     """A run whose model thinks."""
     person.ask(tenant, name, THINKS)
     status = tenant.until_phase(name, "Running")
-    secret = tenant.get("secret", f"{name}-a1-identity")
-    token = Credentials.parse(base64.b64decode(secret["data"]["identity.creds"]).decode())
     tenant.until("its model to be asked", lambda: person.of_type(person.log(tenant, name), "model.called"))
-    return Run(tenant, name, status["executionID"], token)
+    return Run(tenant, name, status["executionID"], token_of(tenant, name))
+
+
+def token_of(tenant: Tenant, name: str) -> Credentials:
+    """The identity in the Secret of a run's first attempt."""
+    secret = tenant.get("secret", f"{name}-a1-identity")
+    return Credentials.parse(base64.b64decode(secret["data"]["identity.creds"]).decode())
 
 
 def as_runner(run: Run, does: Callable[[Client, list[str]], Awaitable[Found]]) -> Found:
@@ -220,17 +225,18 @@ def test_a_runners_token_is_good_for_nothing_else(shared: Tenant) -> None:
     untouched = record.events(shared.platform, shared.name, victim)
 
     async def attack(client: Client, refusals: list[str]) -> dict[str, bool]:
-        refused: dict[str, bool] = {}
+        tried: dict[str, str] = {}
         for what, subject in attacks.SAY.items():
-            refusals.clear()
+            tried[f"to {what}"] = f'publish to "{subject(scene)}"'.lower()
             await client.publish(subject(scene), b"{}")
-            await client.flush()
-            refused[f"to {what}"] = any("permissions violation" in each.lower() for each in refusals)
         for what, subject in attacks.HEAR.items():
-            refusals.clear()
+            tried[f"to hear {what}"] = f'subscription to "{subject(scene)}"'.lower()
             await client.subscribe(subject(scene))
-            await client.flush()
-            refused[f"to hear {what}"] = any("permissions violation" in each.lower() for each in refusals)
+        await client.flush()
+        # the client tells of a refusal a moment after it has read it
+        await eventually.true(lambda: len(refusals) >= len(tried), "every attempt is refused")
+        said = "\n".join(refusals).lower()
+        refused = {what: f"permissions violation for {how}" in said for what, how in tried.items()}
         for subject in attacks.REPLY.values():
             await client.publish(run.subject(), b"{}", reply=subject(scene))
             for payload in (b"", b"{}"):
@@ -269,25 +275,39 @@ async def holdings(client: Client) -> dict[str, int]:
     return found
 
 
-def test_the_token_of_an_old_attempt_opens_no_door(shared: Tenant) -> None:
-    """Once the run is over, or its attempt replaced, the broker refuses the identity itself."""
-    run = begun(shared, "cancelled")
-    shared.admin.run(
-        "patch", "execution", "cancelled", "-n", shared.name, "--type=merge", "-p", '{"spec":{"cancel":true}}'
-    )
-    shared.until_phase("cancelled", "Unwinding", "Cancelled")
+def until_refused(run: Run) -> None:
+    """Wait until the broker refuses the identity itself."""
+
+    async def nothing(client: Client, _: Sequence[str]) -> None:
+        await client.flush()
 
     def is_refused() -> bool:
-        async def nothing(client: Client, _: Sequence[str]) -> None:
-            await client.flush()
-
         try:
             as_runner(run, nothing)
         except errors.IdentityRefusedError:
             return True
         return False
 
-    shared.until("the identity to be revoked", is_refused)
+    run.tenant.until("the identity to be revoked", is_refused)
+
+
+def test_the_token_of_an_old_attempt_opens_no_door(shared: Tenant) -> None:
+    """Once another attempt has begun, the broker refuses the identity of the one before."""
+    person.ask(shared, "replaced", "Refund order 1071")
+    gate = shared.until_gate("replaced")
+    run = Run(shared, "replaced", shared.status("replaced")["executionID"], token_of(shared, "replaced"))
+    shared.answer(gate, "Rejected")
+    shared.until("the next attempt", lambda: shared.status("replaced").get("attempt") == 2)
+    until_refused(run)
+
+
+def test_the_token_of_an_ended_run_opens_no_door(shared: Tenant) -> None:
+    """Cancelled: from then on nobody writes there but the gateway and the operator."""
+    run = begun(shared, "cancelled")
+    patch = ("--type=merge", "-p", '{"spec":{"cancel":true}}')
+    shared.admin.run("patch", "execution", "cancelled", "-n", shared.name, *patch)
+    shared.until_phase("cancelled", "Unwinding", "Cancelled")
+    until_refused(run)
 
 
 CHILDREN: dict[str, tuple[str, Any]] = {

@@ -135,10 +135,12 @@ class Show:
     def _rich(
         self, columns: Sequence[str], cells: Sequence[Sequence[str]], fold: str, spare: Sequence[str]
     ) -> None:
-        kept = _fitting(columns, cells, fold, spare, self.console.width)
+        kept, fits = _fitting(columns, cells, fold, spare, self.console.width)
         table = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
         for place in kept:
-            table.add_column(columns[place], no_wrap=bool(fold) and columns[place] != fold, overflow="fold")
+            # a name that is broken cannot be copied; one that is cut off would be wrong
+            is_whole = fits and columns[place] != fold
+            table.add_column(columns[place], no_wrap=is_whole, overflow="fold")
         for row in cells:
             table.add_row(*(Text(row[place], style=_colour(columns[place], row[place])) for place in kept))
         self.console.print(table, soft_wrap=False)
@@ -160,18 +162,22 @@ def _widths(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> list[int]
 
 def _fitting(
     columns: Sequence[str], cells: Sequence[Sequence[str]], fold: str, spare: Sequence[str], room: int
-) -> list[int]:
-    """The places of the columns that fit: all, or without the first of `spare`, without the first two, and so on."""
+) -> tuple[list[int], bool]:
+    """The places of the columns that fit: all, or without the first of `spare`, without the first two, and so on.
+
+    False where even the fewest do not.
+    """
     widths = _widths(columns, cells)
     kept = list(range(len(columns)))
     for name in (*spare, ""):
         needed = sum(
             min(widths[place], _LEAST_FOLDED) if columns[place] == fold else widths[place] for place in kept
         )
-        if needed + len(_GAP) * (len(kept) - 1) <= room or not name:
-            break
-        kept.remove(columns.index(name))
-    return kept
+        if needed + len(_GAP) * (len(kept) - 1) <= room:
+            return kept, True
+        if name:
+            kept.remove(columns.index(name))
+    return kept, False
 
 
 def complain(message: str) -> None:

@@ -104,7 +104,10 @@ def duration(start: int, end: int) -> str:
 def _started(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ExecStarted)
     what = f"strategy {data.strategy} {data.strategy_version} for {data.requester}"
-    return "", f"{what}, budget {money.usd(data.budget_micro_usd)} USD, {len(data.contracts)} tools"
+    return (
+        "",
+        f"{what}, budget {money.usd(data.budget_micro_usd)} USD, {_counted(len(data.contracts), 'tool')}",
+    )
 
 
 def _attempt(data: types.Data) -> tuple[str, str]:
@@ -120,7 +123,7 @@ def _model_called(data: types.Data) -> tuple[str, str]:
 def _model_replied(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ModelReplied)
     tried = len(data.routing)
-    fallback = f" after {tried - 1} fallback" if tried > 1 else ""
+    fallback = f" after {_counted(tried - 1, 'fallback')}" if tried > 1 else ""
     return data.model, f"call {data.ordinal} {data.status}{fallback}{_why(data.error)}"
 
 
@@ -128,7 +131,7 @@ def _plan(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.PlanProposed)
     return (
         "",
-        f"{len(data.steps)} call{'s' if len(data.steps) != 1 else ''}: {', '.join(c.tool for c in data.steps)}",
+        f"{_counted(len(data.steps), 'call')}: {', '.join(c.tool for c in data.steps)}",
     )
 
 
@@ -157,7 +160,11 @@ def _gate_requested(data: types.Data) -> tuple[str, str]:
 def _gate_decided(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.GateDecided)
     who = f" by {', '.join(each.user for each in data.approvers)}" if data.approvers else ""
-    return "", f"{data.verdict}{who}{f': {data.reason}' if data.reason else ''}"
+    # `Approved` says nothing that the verdict does not; people's own words do
+    said = [each.reason for each in data.approvers if each.reason]
+    words = [] if data.reason.lower() == data.verdict else [data.reason]
+    why = "; ".join(filter(None, (*words, *said)))[:_MOST_WHY]
+    return "", f"{data.verdict}{who}{f': {why}' if why else ''}"
 
 
 def _interruption(data: types.Data) -> tuple[str, str]:
@@ -173,6 +180,10 @@ def _finished(data: types.Data) -> tuple[str, str]:
 def _feedback(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.Feedback)
     return "", f"{data.verdict} says {data.by}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _why(error: types.Error | None) -> str:

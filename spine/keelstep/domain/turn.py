@@ -243,12 +243,12 @@ def _finish(state: State, pinned: Pinned, output: bytes) -> Finish:
         },
     }
     criteria = [_criterion(each.name, each.expression, values) for each in pinned.strategy.success_criteria]
-    missed = [each.name for each in criteria if not each.holds]
+    missed = [_missed(each) for each in criteria if not each.holds]
     return Finish(
         finished=types.ExecFinished(
             outcome="failed" if missed else "succeeded",
             reason="CriteriaNotMet" if missed else "Completed",
-            message=f"not met: {', '.join(missed)}" if missed else "",
+            message=f"not met: {', '.join(missed)}"[:_MOST_MESSAGE_CHARACTERS] if missed else "",
             criteria=criteria,
             steps_n=state.step,
             tokens=state.tokens,
@@ -264,6 +264,11 @@ def _criterion(name: str, expression: str, values: dict[str, object]) -> types.C
         return types.Criterion(name=name, holds=holds)
     except (cel.CompileError, cel.EvaluationError) as error:
         return types.Criterion(name=name, holds=False, error=str(error)[:200])
+
+
+def _missed(criterion: types.Criterion) -> str:
+    """A criterion that was wrong itself is another mistake than an output that was."""
+    return f"{criterion.name} (cannot be evaluated: {criterion.error})" if criterion.error else criterion.name
 
 
 def _fail(state: State, reason: str, message: str) -> Finish:

@@ -146,7 +146,8 @@ async def last_from_any(nc: Client, stream: str, subject: str) -> Message | None
     try:
         message = await request(nc, f"{API}.DIRECT.GET.{stream}.{subject}", b"")
     except errors.BrokerUnavailableError:
-        return await last(nc, stream, subject)  # a writer's own header may look to the library like nobody's answer
+        # to the library a writer's own header may look like nobody's answer
+        return await last(nc, stream, subject)
     headers = message.headers or {}
     status = headers.get("Status") if "Nats-Subject" not in headers else None
     if status == "404":

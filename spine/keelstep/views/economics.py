@@ -59,7 +59,7 @@ def compute(history: History, until: int) -> Economics:
     spans = list(_spans(history.entries, end))
     start = state.started_at or end
     return Economics(
-        shares=_shares(history.entries, spans), nanoseconds=end - start, spent=_divide(spans, start, end)
+        shares=_shares(history.entries, spans, end), nanoseconds=end - start, spent=_divide(spans, start, end)
     )
 
 
@@ -119,7 +119,7 @@ def _divide(spans: Sequence[_Span], start: int, end: int) -> dict[str, int]:
     return spent
 
 
-def _shares(entries: Sequence[Entry], spans: Sequence[_Span]) -> tuple[Share, ...]:
+def _shares(entries: Sequence[Entry], spans: Sequence[_Span], end: int) -> tuple[Share, ...]:
     used: dict[tuple[str, str], list[int]] = {}
     for entry in entries:
         line = entry.line
@@ -132,7 +132,9 @@ def _shares(entries: Sequence[Entry], spans: Sequence[_Span]) -> tuple[Share, ..
                 sums[place] += amount
     for span in spans:
         if span.category in ("model", "tool"):
-            used.setdefault((span.category, span.target), [0, 0, 0, 0, 0])[4] += span.end - span.start
+            # what is settled after the end took none of the run's time
+            taken = max(0, min(span.end, end) - span.start)
+            used.setdefault((span.category, span.target), [0, 0, 0, 0, 0])[4] += taken
     shares = (
         Share(
             kind=kind,

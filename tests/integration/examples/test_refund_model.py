@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
+
 from examples.refund import testing
 
 ODD_REPLIES: dict[str, dict[str, Any]] = {

@@ -11,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+
 from examples.refund import faults, testing
 
 REFUND = {"order": "1071", "amount": "189.00", "reason": "damaged"}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from examples.refund import model, orders, render, script, service, testing
 
+from examples.refund import model, orders, render, script, service, testing
 from keelstep import kinds
 from keelstep.domain import cel, reply, revision, schema, template
 from keelstep.kinds import contract, execution, resource, strategy

@@ -4,6 +4,7 @@ import pathlib
 from typing import Any
 
 import pytest
+
 from examples.refund import script
 
 SCRIPT = script.Script.model_validate(

@@ -58,7 +58,7 @@ class Check:
 
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
-    command(app, "doctor", example="keelstep doctor -n shop")(_doctor)
+    command(app, "doctor", example="keelstep doctor -n refunds")(_doctor)
 
 
 async def _doctor(

@@ -18,6 +18,7 @@ from keelstep.kube import Object
 from keelstep.views import ages
 
 COLUMNS = ("NAME", "PHASE", "EXECUTION", "TOOL", "TIER", "BY", "DEADLINE", "AGE")
+_SPARE = ("EXECUTION", "TIER", "AGE", "BY", "DEADLINE")
 _TRIES = 5
 """Others may decide at the same moment; each time the question is looked at again."""
 
@@ -32,12 +33,14 @@ def add(app: typer.Typer) -> None:
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    command(group, "list", example="keelstep gate list -n shop")(_list)
-    command(group, "show", example="keelstep gate show refund-1-g9 -n shop")(_show)
-    command(group, "approve", example="keelstep gate approve refund-1-g9 --reason 'photo shows the damage'")(
-        _approve
-    )
-    command(group, "reject", example="keelstep gate reject refund-1-g9 --reason 'no receipt'")(_reject)
+    command(group, "list", example="keelstep gate list -n refunds")(_list)
+    command(group, "show", example="keelstep gate show refund-approved-g10 -n refunds")(_show)
+    command(
+        group,
+        "approve",
+        example="keelstep gate approve another-refund-g10 --reason 'the photo shows the leak'",
+    )(_approve)
+    command(group, "reject", example="keelstep gate reject another-refund-g10 --reason 'no receipt'")(_reject)
     app.add_typer(group, name="gate")
 
 
@@ -62,7 +65,8 @@ async def _list(
     rows = [_row(item, now) for item in items]
     if all_namespaces:
         rows = [[item["metadata"]["namespace"], *cells] for item, cells in zip(items, rows, strict=True)]
-    session.show.table(("NAMESPACE", *COLUMNS) if all_namespaces else COLUMNS, rows)
+    columns = ("NAMESPACE", *COLUMNS) if all_namespaces else COLUMNS
+    session.show.table(columns, rows, fold="TOOL", spare=_SPARE)
 
 
 async def _show(session: Session, name: Gate, output: options.Output = Output.TABLE) -> None:

@@ -46,11 +46,13 @@ def add(app: typer.Typer) -> None:
     command(
         group,
         "strategy",
-        example="keelstep kill strategy refund-agent --reason 'refunds doubled since 14:00'",
+        example="keelstep kill strategy support-agent --reason 'refunds doubled since 14:00'",
     )(_strategy)
-    command(group, "tool", example="keelstep kill tool refund.issue --reason 'shop migrates tonight'")(_tool)
-    command(group, "tenant", example="keelstep kill tenant shop --reason 'account compromised'")(_tenant)
-    command(group, "execution", example="keelstep kill execution refund-1 --reason 'wrong customer'")(
+    command(group, "tool", example="keelstep kill tool refund.issue --reason 'the shop migrates tonight'")(
+        _tool
+    )
+    command(group, "tenant", example="keelstep kill tenant refunds --reason 'account compromised'")(_tenant)
+    command(group, "execution", example="keelstep kill execution another-refund --reason 'wrong customer'")(
         _execution
     )
     app.add_typer(group, name="kill")

@@ -12,9 +12,9 @@ from keelstep.kube import Object
 
 def add(app: typer.Typer) -> None:
     """Put the commands into the application."""
-    command(app, "suspend", example="keelstep suspend refund-1 -n shop")(_suspend)
-    command(app, "resume", example="keelstep resume refund-1 -n shop")(_resume)
-    command(app, "cancel", example="keelstep cancel refund-1 -n shop")(_cancel)
+    command(app, "suspend", example="keelstep suspend another-refund -n refunds")(_suspend)
+    command(app, "resume", example="keelstep resume another-refund -n refunds")(_resume)
+    command(app, "cancel", example="keelstep cancel another-refund -n refunds")(_cancel)
 
 
 async def _suspend(session: Session, name: options.Execution, output: options.Output = Output.TABLE) -> None:

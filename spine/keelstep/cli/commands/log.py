@@ -13,6 +13,7 @@ from keelstep.cli.show import Show
 from keelstep.views import resources
 
 COLUMNS = ("POSITION", "SEQ", "WRITER", "TYPE", "OUTCOME", "SIGNED", "DIGEST", "AT")
+_SPARE = ("AT", "POSITION", "DIGEST", "SIGNED")
 _DIGITS = 12
 
 
@@ -27,7 +28,7 @@ class Form(StrEnum):
 
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
-    command(app, "log", example="keelstep log refund-1 -n shop -o lines | jq .envelope.type")(_log)
+    command(app, "log", example="keelstep log refund-approved -n refunds -o lines")(_log)
 
 
 async def _log(
@@ -52,7 +53,7 @@ async def _log(
         else:
             records += page.records
     if output is Form.TABLE:
-        Show().table(COLUMNS, [_row(record) for record in records], fold="OUTCOME")
+        Show().table(COLUMNS, [_row(record) for record in records], fold="OUTCOME", spare=_SPARE)
     elif output is not Form.LINES:
         session.show.data([record.wire() for record in records])
 

@@ -21,7 +21,7 @@ _MOST_NAME = 52
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
     example = (
-        "keelstep run refund-agent --goal 'Order 1042 arrived broken.' --input customer_name=Ada --watch"
+        "keelstep run support-agent --goal 'Order 1042 arrived chipped.' --input customer_name=Ada --watch"
     )
     command(app, "run", example=example)(_run)
 

@@ -12,13 +12,14 @@ from keelstep.kube import Object
 from keelstep.views import ages
 
 COLUMNS = ("NAME", "PHASE", "REASON", "STRATEGY", "STEP", "COST", "GATE", "AGE")
+_SPARE = ("STRATEGY", "STEP", "COST", "AGE")
 _ANSWERING = ("Succeeded", "Failed")
 """Phases in which a run can have an output."""
 
 
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
-    command(app, "status", example="keelstep status refund-1 -n shop")(_status)
+    command(app, "status", example="keelstep status refund-approved -n refunds")(_status)
 
 
 async def _status(
@@ -43,8 +44,8 @@ async def _status(
     rows = [row(item, now) for item in items]
     if all_namespaces:
         rows = [[item["metadata"]["namespace"], *cells] for item, cells in zip(items, rows, strict=True)]
-        return session.show.table(("NAMESPACE", *COLUMNS), rows)
-    return session.show.table(COLUMNS, rows)
+        return session.show.table(("NAMESPACE", *COLUMNS), rows, fold="REASON", spare=_SPARE)
+    return session.show.table(COLUMNS, rows, fold="REASON", spare=_SPARE)
 
 
 def row(execution: Object, now: int) -> list[Any]:

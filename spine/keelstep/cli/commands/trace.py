@@ -11,7 +11,7 @@ from keelstep.cli.show import Output
 
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
-    command(app, "trace", example="keelstep trace refund-1 -n shop")(_trace)
+    command(app, "trace", example="keelstep trace refund-approved -n refunds")(_trace)
 
 
 async def _trace(

@@ -15,7 +15,7 @@ from keelstep.views import resources
 
 def add(app: typer.Typer) -> None:
     """Put the command into the application."""
-    command(app, "verify", example="keelstep verify refund-1 -n shop")(_verify)
+    command(app, "verify", example="keelstep verify refund-approved -n refunds")(_verify)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
