@@ -295,7 +295,10 @@ def _stalled(facts: Facts) -> tuple[str, str] | None:
         if asked.problem:
             return "EvidenceMissing", f"the question {asked.name} cannot be put: {asked.problem}"
         if asked.is_forged:
-            return "ChildForged", f"ApprovalGate {asked.name} exists and is not ours; delete it"
+            return (
+                "ChildForged",
+                f"ApprovalGate {asked.name} exists and is not ours; delete it in the operator's name",
+            )
     verdict = attempt.decide(facts)
     if isinstance(verdict, attempt.Forged):
         return "ChildForged", f"Pod {verdict.name} exists and is not ours; delete it"

@@ -23,6 +23,14 @@ async def follow(session: Session, name: str) -> str:
     Raises:
         exits.Ended: there is no such run, or it did not end well.
     """
+    try:
+        return await _follow(session, name)
+    except asyncio.CancelledError:
+        note(f"no longer looking; the run goes on: keelstep trace {name} -f -n {session.namespace}")
+        raise
+
+
+async def _follow(session: Session, name: str) -> str:
     after, told, has_views = "", ("", ""), True
     while True:
         execution = await reading.find(session, reading.EXECUTIONS, name)

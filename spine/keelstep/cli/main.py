@@ -72,7 +72,7 @@ def _run(program: str) -> int:
             # the message is the help itself
             sys.stderr.write(f"{message}\n")
         else:
-            show.complain(f"{message.rstrip('.')}; see {_help(error, program)}")
+            show.complain(f"{message.rstrip('.?')}; see {_help(error, program)}")
         return Exit.USAGE
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED

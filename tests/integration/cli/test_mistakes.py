@@ -43,10 +43,10 @@ MISTAKES: dict[str, tuple[tuple[str, ...], int, str]] = {
         2,
         "--watch: shows a timeline",
     ),
-    "a name that Kubernetes refuses": (
+    "a name that no run can have": (
         ("run", "refund-agent", "--goal", "x", "--name", "Not A Name"),
         2,
-        'Execution.keelstep.io "Not A Name" is invalid: [metadata.name',
+        "--name: expected lower-case letters, digits and '-', at most 52 characters, got 'Not A Name'",
     ),
     "a goal that is too long": (("run", "refund-agent", "--goal", "x" * 20_000), 2, "spec.goal: Too long"),
     "a strategy that is not there": (

@@ -89,12 +89,14 @@ async def test_watching_ends_with_the_run(
 
 
 async def test_ctrl_c_stops_the_looking_and_not_the_run(terminal: Terminal, writers: Writers) -> None:
-    """Exit 130, no stack trace, and the Execution is untouched."""
+    """Exit 130, one line how to look again, and the Execution is untouched."""
     await terminal.place("execution")
     await (await writers.bound(terminal.namespace, "refund-1042")).start()
     process = await terminal.start("trace", "refund-1042", "--follow", "-n", terminal.namespace)
     said = await interrupted_after(process, "exec.attempt")
-    assert (said.status, said.stderr) == (130, "")
+    where = f"refund-1042 -f -n {terminal.namespace}"
+    assert said.stderr == f"no longer looking; the run goes on: keelstep trace {where}\n"
+    assert said.status == 130
     found = (await terminal.type("status", "refund-1042", "-o", "json")).data
     assert (found["spec"]["suspend"], found["spec"]["cancel"]) == (False, False)
 

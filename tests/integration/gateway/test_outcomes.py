@@ -91,7 +91,7 @@ async def test_a_tool_that_is_too_slow_times_out(
     result = await run.result(plan)
     assert result.error is not None
     assert (result.status, result.error.reason, result.attempts) == ("unknown", "Timeout", 1)
-    assert 1_000 <= result.latency_ms < 10_000
+    assert result.latency_ms < 10_000  # and not the default 30 s
     await shop.release()
 
 

@@ -108,7 +108,8 @@ async def test_no_answer_in_time_is_no(stage: Stage) -> None:
     gate = stage.get(manifests.gate(tenant, f"run-g{seq}"))
     assert gate is not None
     told = [event["reason"] for event in stage.events(manifests.gate(tenant, f"run-g{seq}"))]
-    assert status(gate)["reason"] == condition(gate, "Decided")["reason"] == told[-1] == "GateExpired"
+    assert status(gate)["reason"] == condition(gate, "Decided")["reason"] == "GateExpired"
+    assert "GateExpired" in told  # listed in the order of their names
 
 
 def _hasty(namespace: str) -> api.Object:

@@ -67,3 +67,13 @@ def test_without_a_look_at_the_strategy_json_is_tried() -> None:
         "order": 1042,
         "customer": "Ada",
     }
+
+
+def test_a_slot_that_must_have_a_value_is_asked_for() -> None:
+    """Exit 2 with its name and type, before a run is there that could not start; an optional slot may be left out."""
+    slots = [{"name": "customer"}, {"name": "order", "type": "integer"}, {"name": "vip", "optional": True}]
+    strategy: Object = {"spec": {"prompt": {"slots": slots}}}
+    with pytest.raises(exits.Ended) as caught:
+        run.check_whole({"customer": "Ada"}, strategy)
+    assert (caught.value.code, "--input: order is missing (integer)" in caught.value.message) == (2, True)
+    run.check_whole({"customer": "Ada", "order": 1}, strategy)

@@ -14,6 +14,7 @@ from keelstep.cli.show import Output
 from keelstep.kube import Object
 
 _MONEY = re.compile(r"^[0-9]{1,9}(\.[0-9]{1,6})?$")
+_NAME = re.compile(r"^[a-z0-9]([a-z0-9-]{0,50}[a-z0-9])?$")
 _MOST_NAME = 52
 """Pods are named after an Execution."""
 
@@ -60,6 +61,10 @@ async def _run(
         raise exits.usage(
             "--watch: shows a timeline, so leave out --output; `keelstep trace` gives it as data later"
         )
+    if name is not None and not _NAME.match(name):
+        raise exits.usage(
+            f"--name: expected lower-case letters, digits and '-', at most {_MOST_NAME} characters, got {name!r}"
+        )
     if not goal.strip():
         raise exits.usage("--goal: must say something, such as 'Order 1042 arrived broken.'")
     pairs = split_inputs(inputs or [])
@@ -70,6 +75,8 @@ async def _run(
         "requestedBy": await session.person.user(),
     }
     values = parse_inputs(pairs, found)
+    if found is not None:
+        check_whole(values, found)
     if values:
         spec["inputs"] = values
     if budget is not None:
@@ -152,6 +159,19 @@ def parse_inputs(pairs: list[tuple[str, str]], strategy: Object | None) -> Objec
             )
         found[name] = _value(name, text, (slots or {}).get(name, ""))
     return found
+
+
+def check_whole(values: Object, strategy: Object) -> None:
+    """Every slot that is not optional has a value.
+
+    Raises:
+        exits.Ended: one has none; the run could not start.
+    """
+    for slot in strategy["spec"]["prompt"].get("slots", []):
+        if slot["name"] not in values and not slot.get("optional"):
+            raise exits.usage(
+                f"--input: {slot['name']} is missing ({slot.get('type', 'string')}); the strategy's prompt needs it"
+            )
 
 
 _JSON_TYPES: dict[str, type | tuple[type, ...]] = {
