@@ -10,6 +10,7 @@ data and certificates. Must not know about nodes, and never waits without a dead
 
 import hashlib
 import re
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -126,11 +127,25 @@ class ControlPlane:
         """Start what does not run and wait until all of it is healthy."""
         deadline = time.monotonic() + START_SECONDS
         with shown.step("Starting etcd and the API server"):
+            self._forget_a_first_start_cut_short()
             self._start_and_await([n for n in self._names if n in components.CONTROL_PLANE[:2]], deadline)
+            self._has_started.touch()
         others = [name for name in self._names if name in components.CONTROL_PLANE[2:]]
         if others:
             with shown.step("Starting controllers and the scheduler"):
                 self._start_and_await(others, deadline)
+
+    @property
+    def _has_started(self) -> Path:
+        return self._plan.folder / "has-started"
+
+    def _forget_a_first_start_cut_short(self) -> None:
+        """An etcd that was ended while it founded its cluster never elects a leader again; nothing was in it yet."""
+        folder = self._plan.folder
+        # `up` writes the kubeconfig last, also where this marker is not known yet
+        if self._has_started.exists() or (folder / "kubeconfig").exists() or self.records.find("etcd"):
+            return
+        shutil.rmtree(folder / "etcd", ignore_errors=True)
 
     def guard(self) -> None:
         """End every component when this very process ends, however it ends (tests)."""

@@ -76,31 +76,31 @@ def tell(demo: Demo, *, ask: bool) -> None:
 
 def _start_afresh(demo: Demo, admin: Kubectl, author: Kubectl, approver: Kubectl) -> None:
     """What an earlier demo left: its executions go, and the kill it engaged is lifted by a person."""
-    left = [run for run in RUNS if run in _names(admin, "executions")]
-    if not left:
+    there = _names(admin, "executions")
+    left = [run for run in (*RUNS, ANOTHER) if run in there]
+    latched = _latched(admin)
+    if not left and not latched:
         return
     _chapter(
         "An earlier demo ran here",
         "Its executions are deleted; their logs stay. Its kill is lifted by a person.",
     )
-    admin.run("delete", "executions", *left, "-n", NAMESPACE, "--wait=true")
-    strategy = admin.get("agentstrategy", "runaway-agent", "-n", NAMESPACE)
-    latched = strategy.get("status", {}).get("killSwitch", {})
-    if not latched.get("engaged"):
+    if left:
+        admin.run("delete", "executions", *left, "-n", NAMESPACE, "--wait=true")
+    if not latched:
         return
     author.run(*_switch("false", ""))
     gate = admin.get("approvalgate", latched["gate"], "-n", NAMESPACE)
     out.print("  Taking the switch back lifts nothing; a gate asks a person:", markup=False)
     _answer(approver, gate, "Approved", "the loop was fixed")
+    _wait("the kill to be lifted", lambda: not _latched(admin), demo)
 
-    def lifted() -> bool:
-        return (
-            not admin.get("agentstrategy", "runaway-agent", "-n", NAMESPACE)["status"]
-            .get("killSwitch", {})
-            .get("engaged")
-        )
 
-    _wait("the kill to be lifted", lifted, demo)
+def _latched(admin: Kubectl) -> Any:
+    """The kill in force of the agent that runs away; empty where there is none."""
+    found = [item for item in _items(admin, "agentstrategies") if item["metadata"]["name"] == "runaway-agent"]
+    latched = found[0].get("status", {}).get("killSwitch", {}) if found else {}
+    return latched if latched.get("engaged") else {}
 
 
 def _apply(demo: Demo, admin: Kubectl, author: Kubectl) -> None:

@@ -1,4 +1,4 @@
-"""What does a kind's page in `docs/` say? Its model's docstrings, field by field, so that page and schema agree.
+"""What does a kind's page in `docs/` say? An example, and its model's docstrings field by field, so that all agree.
 
 Pure: the same models give the same text.
 """
@@ -6,11 +6,16 @@ Pure: the same models give the same text.
 from collections.abc import Iterator
 from typing import Any
 
-from hack.generate import structural
+from hack.generate import example, structural
 from keelstep import kinds
 from keelstep.kinds import resource
 
 _NOTE = "<!-- Written by `python -m hack.generate` from spine/keelstep/kinds; edit the docstrings there. -->"
+
+_REASONS = (
+    "What stands in REASON and in the conditions is explained in [reasons.md](reasons.md):"
+    " what it means, who acts, the fix."
+)
 
 
 def render_all() -> dict[str, str]:
@@ -23,6 +28,7 @@ def render(kind: type[resource.Resource]) -> str:
     notes = kind.crd
     names = ", ".join(f"`{name}`" for name in (*notes.short_names, notes.plural))
     parts = [f"# {notes.kind}", _NOTE, _plain(kind.__doc__), f"`kubectl get` knows it as {names}."]
+    parts += ["## Example", _about_example(kind), f"```yaml\n{example.of(kind)}```"]
     for section in ("spec", "status"):
         model = kind.model_fields[section].annotation
         assert model is not None
@@ -30,8 +36,15 @@ def render(kind: type[resource.Resource]) -> str:
         parts += [f"## {section}", _plain(model.__doc__), "\n".join(_table(schema))]
         parts += _rules(schema)
     columns = ", ".join(column.name.upper() for column in notes.columns if column.priority == 0)
-    parts += ["## Columns", f"NAME, {columns}"]
+    parts += ["## Columns", f"NAME, {columns}", _REASONS]
     return "\n\n".join(parts) + "\n"
+
+
+def _about_example(kind: type[resource.Resource]) -> str:
+    source = example.source(kind)
+    if source:
+        return f"From [examples/refund]({source}), which `make demo` applies."
+    return "As the operator writes it for the demo's refund, once grace has decided; digests are shortened."
 
 
 def _table(schema: dict[str, Any]) -> Iterator[str]:

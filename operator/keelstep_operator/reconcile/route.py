@@ -49,7 +49,9 @@ def concerned(ctx: Context, found: kube.Object) -> list[Key]:
             about = gate.subject_of(found)
             return [key] + ([about] if about is not None else [])
         case "ToolContract":
-            return [key, *_users(ctx, key)]
+            users = _users(ctx, key)
+            # of a strategy whose own status stays as it is nobody would hear
+            return [key, *users, *(run for user in users for run in _unstarted(ctx, user))]
         case "AgentStrategy":
             return [key, *_unstarted(ctx, key)]
         case _:

@@ -6,12 +6,23 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hack.cluster import errors, files, lifecycle, processes, progress, settings
+from hack.cluster import (
+    build,
+    components,
+    controlplane,
+    errors,
+    files,
+    lifecycle,
+    processes,
+    progress,
+    settings,
+)
 from tests.integration.cluster import conftest
 
 SHOWN = progress.quiet()
@@ -141,6 +152,30 @@ def test_kept_data_is_there_after_the_next_up_even_on_other_ports(
         lifecycle.down(configured, "kept", SHOWN)
 
 
+def test_a_first_start_that_was_cut_short_is_begun_again(tmp_path: Path) -> None:
+    """Ctrl-C while etcd founds its cluster: such an etcd never elects a leader, and nothing was in it yet."""
+    programs = build.ensure(settings.read(), shown=SHOWN)
+    folder, names = tmp_path / "cut-short", components.CONTROL_PLANE[:2]
+    plane = controlplane.ControlPlane(controlplane.prepare(folder, programs, is_durable=True), names)
+    etcd = plane.records.start(
+        processes.Component(
+            name="etcd",
+            argv=components.build_argv("etcd", plane.plan),
+            log=tmp_path / "etcd.log",
+            environment={"PATH": "/usr/bin:/bin"},
+        )
+    )
+    deadline = time.monotonic() + 30
+    while not list(folder.glob("etcd/member/wal/*.wal")):
+        assert time.monotonic() < deadline, "etcd founds its cluster"
+    processes.stop([etcd], grace_seconds=0)
+
+    again = controlplane.start(folder, programs, names=names, is_durable=True)
+
+    assert all(is_healthy for _, is_healthy in again.health().values())
+    again.stop()
+
+
 def test_down_never_signals_a_process_that_took_over_a_recorded_pid(
     configured: settings.Settings,
 ) -> None:
@@ -180,6 +215,7 @@ def test_a_component_that_cannot_start_is_named_with_its_log(
     folder = configured.clusters / "broken"
     (folder / "etcd").mkdir(parents=True)
     (folder / "etcd" / "member").write_text("not a folder")
+    (folder / "has-started").touch()  # so it is no first start, whose etcd would be founded anew
     with pytest.raises(errors.StartFailed, match=r"etcd ended while starting"):
         lifecycle.up(configured, "broken", "none", SHOWN)
     assert not any(part.pid for part in lifecycle.status(configured, "broken").parts)

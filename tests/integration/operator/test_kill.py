@@ -107,6 +107,26 @@ async def test_a_killed_tool_refuses_and_ends_no_run(stage: Stage) -> None:
     assert record == "tool"
 
 
+async def test_a_run_that_waits_for_a_killed_tool_begins_once_the_kill_is_lifted(stage: Stage) -> None:
+    """Its strategy's own status never changes; still nobody has to apply anything again."""
+    tenant = stage.tenant()
+    tool = manifests.refund(tenant)
+    stage.patch(tool, {"spec": {"killSwitch": {"engaged": True, "reason": "bank is down"}}})
+    killed = await stage.until(tool, lambda found: status(found).get("killSwitch", {}).get("gate"))
+    run = manifests.execution(tenant)
+    stage.create(run)
+    waiting = await stage.until_phase(run, "Pending", "StrategyNotReady")
+    message = condition(waiting, "ResolvedRefs")["message"]
+    assert message.startswith("ToolContract refund.issue is not ready: Killed: killed: bank is down")
+
+    stage.patch(tool, {"spec": {"killSwitch": {"engaged": False}}})
+    gate = manifests.gate(tenant, status(killed)["killSwitch"]["gate"])
+    approval = {"spec": {"decisions": [decision("Approved", "grace", "the bank is up")]}}
+    stage.patch(gate, approval, stage.approver("grace"))
+
+    await stage.until_phase(run, "Scheduled")
+
+
 async def test_a_label_on_its_namespace_kills_a_tenant(stage: Stage) -> None:
     """Every run of the tenant ends; taking the label off lifts nothing; its gate does."""
     tenant = stage.tenant()

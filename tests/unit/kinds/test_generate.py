@@ -3,8 +3,12 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hack.generate import __main__ as generate
+from hack.generate import example, reference
+from keelstep import kinds
+from keelstep.kinds import resource
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -44,3 +48,19 @@ def test_writing_mends_everything_and_says_what_it_did(
     assert generate.main(["--check"], root=tmp_path) == 0
     assert generate.main([], root=tmp_path) == 0
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("kind", kinds.KINDS)
+def test_a_kinds_page_begins_with_an_example_of_it_and_leads_to_the_reasons(
+    kind: type[resource.Resource],
+) -> None:
+    """The manifest of the page is one that the kind takes; the file it is said to come from is there."""
+    page = reference.render(kind)
+    manifest = yaml.safe_load(page.split("```yaml\n")[1].split("```")[0])
+    assert manifest["kind"] == kind.crd.kind
+    assert kind.model_validate(manifest).metadata.namespace == "refunds"
+    assert page.index("## Example") < page.index("## spec")
+    assert "${" not in page, "a placeholder of the manifests was left"
+    assert "(reasons.md)" in page
+    source = example.source(kind)
+    assert not source or (ROOT / "docs" / source).is_file()

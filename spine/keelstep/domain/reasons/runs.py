@@ -238,8 +238,11 @@ SUBJECT = Subject(
             name="ChildForged",
             meaning="A Pod, Secret, gate or revision has a name of ours and is not ours.",
             acts=Acts.PLATFORM,
-            fix="Delete the object that the message names, and find out who made it. A gate goes only in the operator's name: "
-            "`kubectl delete approvalgate NAME --as=system:serviceaccount:keelstep-system:keelstep-operator`.",
+            fix=(
+                "Delete the object that the message names, and find out who made it. A gate goes only in the "
+                "operator's name: `kubectl delete approvalgate NAME "
+                "--as=system:serviceaccount:keelstep-system:keelstep-operator`."
+            ),
             shows="Execution: status, Stalled, Event; AgentStrategy, ToolContract: Accepted, Killed",
         ),
         Reason(

@@ -1,0 +1,1 @@
+"""What a local keelstep is made of, without starting one."""
