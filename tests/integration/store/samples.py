@@ -74,7 +74,7 @@ STORY = [
     (6, "step.completed", "step 6: scripted call 3 ok"),
     (6, "plan.proposed", "1 call: refund.issue"),
     (6, "gate.requested", "call 0 of plan 16 needs a person (tier 3)"),
-    (6, "gate.decided", "approved by bob"),
+    (6, "gate.decided", "approved by bob: fair"),
     (6, "exec.attempt", "attempt 2 in pod refund-7-a2 (Decided)"),
     (7, "tool.called", "tier 3, key key-refund.i, approved by event 18"),
     (7, "tool.result", "ok"),
