@@ -259,18 +259,18 @@ def test_a_pod_that_cannot_be_honoured_fails_naming_the_field(kubectl: Kubectl) 
 
 def test_init_containers_run_in_order_before_the_rest(kubectl: Kubectl) -> None:
     """Each must succeed before the next begins; a failure fails the Pod."""
-    scratch = {"name": "scratch", "mountPath": "/work"}
+    scratch = {"name": "scratch", "mountPath": "/scratch"}
 
     def step(name: str, script: str) -> dict[str, object]:
         command = ["sh", "-c", script]
         return {"name": name, "image": "x", "command": command, "volumeMounts": [scratch]}
 
     volumes = [{"name": "scratch", "emptyDir": {}}]
-    inits = [step("one", "echo 1 >/work/a"), step("two", "cat /work/a >/work/b")]
+    inits = [step("one", "echo 1 >/scratch/a"), step("two", "cat /scratch/a >/scratch/b")]
     kubectl.create(
         pod(
             "ordered",
-            *("cat", "/work/b"),
+            *("cat", "/scratch/b"),
             container={"volumeMounts": [scratch]},
             initContainers=inits,
             volumes=volumes,
