@@ -120,7 +120,12 @@ async def _names(ctx: Context, released: dict[str, int]) -> None:
             continue
         if ctx.cache.get(key) is not None:
             continue
-        entry = await ctx.names.lookup(tenant, name)
+        try:
+            entry = await ctx.names.lookup(tenant, name)
+        except errors.NameUnreadableError as error:
+            log.error("name_unreadable", namespace=tenant, name=name, why=error.message)
+            released[last.subject] = last.position  # said once; another record is looked at again
+            continue
         if entry is not None and entry.record.state == "bound":
             ctx.queue.wake(key)
         else:

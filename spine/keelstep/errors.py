@@ -4,6 +4,7 @@
     ├── Stalled                    a person must act: retrying changes nothing
     │   ├── UndecidableError         the log holds an event this program does not know
     │   ├── NameInUseError           the name belongs to another run
+    │   ├── NameUnreadableError      what is recorded under a name is no record
     │   ├── IdentityRefusedError     the broker does not accept these credentials
     │   ├── InstallationError        the folder is no complete installation
     │   ├── StreamDiffersError       a stream is missing or not what the spine needs
@@ -74,6 +75,15 @@ class NameInUseError(Stalled):
 
     def __init__(self, message: str) -> None:
         super().__init__("NameInUse", message)
+
+
+class NameUnreadableError(Stalled):
+    """Whoever runs the installation must find out who wrote to the names, or upgrade this program."""
+
+    def __init__(self, tenant: str, name: str, why: str) -> None:
+        super().__init__(
+            "NameUnreadable", f"what is recorded under the name {tenant}/{name} is no record of ours: {why}"
+        )
 
 
 class IdentityRefusedError(Stalled):

@@ -40,7 +40,7 @@ async def reconcile(ctx: Context, key: Key) -> None:
     """Bring one execution to where it should be."""
     try:
         situation = await gather.gather(ctx, key)
-    except errors.NameInUseError as error:
+    except (errors.NameInUseError, errors.NameUnreadableError) as error:
         await _refuse(ctx, key, error)
         return
     except pydantic.ValidationError as error:
@@ -148,14 +148,14 @@ def _wake(ctx: Context, situation: Situation, outcome: decisions.Outcome, *, is_
         ctx.queue.wake(situation.key, _STALLED_SECONDS)
 
 
-async def _refuse(ctx: Context, key: Key, error: errors.NameInUseError) -> None:
-    """The name belongs to another run: nothing happens but that this is said."""
+async def _refuse(ctx: Context, key: Key, error: errors.Stalled) -> None:
+    """Nobody knows a log of this resource's under the name: nothing happens but that this is said."""
     found = ctx.cache.get(key)
     if found is None:
         return
-    message = (
-        f"{error.message}. Deleting this Execution while the operator runs ends that run and frees the name"
-    )
+    message = error.message
+    if isinstance(error, errors.NameInUseError):
+        message += ". Deleting this Execution while the operator runs ends that run and frees the name"
     await ctx.statuses.write(
         kinds.Execution,
         found,

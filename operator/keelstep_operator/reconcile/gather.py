@@ -70,6 +70,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
 
     Raises:
         errors.NameInUseError: the name belongs to another run.
+        errors.NameUnreadableError: nobody can tell which run the name belongs to.
         errors.ControlUnavailableError: nobody knows what is stopped.
         errors.KeelstepError: a server could not be asked.
     """

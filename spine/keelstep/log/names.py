@@ -115,11 +115,16 @@ class Names:
 
         Raises:
             errors.BrokerError: it could not be read.
+            errors.NameUnreadableError: it is no record.
         """
         message = await jetstream.last(self.nc, _STREAM, subjects.name(tenant, name))
         if message is None:
             return None
-        return Entry(record=msgspec.json.decode(message.payload, type=Record), position=message.position)
+        try:
+            record = msgspec.json.decode(message.payload, type=Record)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise errors.NameUnreadableError(tenant, name, str(error)) from error
+        return Entry(record=record, position=message.position)
 
     async def _append(self, tenant: str, name: str, record: Record, expected: int) -> int:
         """The sequence of the stored record, or 0 where another came first or nobody knows: look again."""

@@ -5,6 +5,8 @@ No stack trace, no internals: a reason a program can match, and a message for a 
 
 from typing import Any
 
+from keelstep import errors
+
 
 class Refusal(Exception):
     """An answer other than success."""
@@ -56,6 +58,11 @@ def not_the_apiserver() -> Refusal:
 def unavailable(message: str) -> Refusal:
     """The log cannot be read at this moment."""
     return Refusal(503, "ServiceUnavailable", message)
+
+
+def stalled(error: errors.Stalled) -> Refusal:
+    """The log cannot be read until a person has acted."""
+    return Refusal(500, error.reason, error.message)
 
 
 def bad_request(message: str) -> Refusal:

@@ -29,6 +29,8 @@ MOST_BYTES = 8 * 1024 * 1024
 """The payload bytes of one page of an ExecutionLog."""
 _AT_ONCE = 20
 """Executions read at the same time for a list."""
+_MOST_WARNINGS = 20
+"""In one answer."""
 _ROOT = f"/apis/{resources.API_VERSION}"
 _UNPROTECTED = ("/readyz", "/livez", "/healthz")
 _PLURALS = {kind.plural: kind for kind in resources.KINDS}
@@ -81,15 +83,13 @@ class _Api:
             raise refusals.not_found(kind.plural, name, resources.GROUP)
         item = await self._item(kind, found, request.query)
         answer = tables.of_one(item) if _wants_table(request) else item.wire()
-        headers = {}
         left = (
             0
             if isinstance(item, resources.ExecutionVerification) or not item.paging
             else item.paging.remaining
         )
-        if left:
-            headers["Warning"] = f'299 - "{left} more were left out; the answer as JSON says how to continue"'
-        return _json(answer, headers=headers)
+        left_out = f"{left} more were left out; the answer as JSON says how to continue"
+        return _json(answer, warnings=[left_out] if left else [])
 
     async def _item(self, kind: resources.Kind, found: Found, query: Mapping[str, str]) -> tables.Item:
         name, history = found.name.name, found.history
@@ -131,23 +131,33 @@ class _Api:
         names = rest(await self.source.names(tenant), begin.name)
         page = names[:limit]
         items: list[tables.Item] = []
+        warnings: list[str] = []
         for start in range(0, len(page), _AT_ONCE):
-            found = await asyncio.gather(*map(self.source.read, page[start : start + _AT_ONCE]))
-            items += [_listed(kind, each) for each in found if each is not None]
+            found = await asyncio.gather(*map(self._find, page[start : start + _AT_ONCE]))
+            items += [_listed(kind, each) for each in found if isinstance(each, Found)]
+            warnings += [each.message for each in found if isinstance(each, errors.NameUnreadableError)]
         metadata: dict[str, Any] = {}
         if len(names) > len(page):
             metadata["continue"] = paging.Token(of=of, name=str(page[-1])).text()
             metadata["remainingItemCount"] = len(names) - len(page)
         if _wants_table(request):
-            return _json({**tables.of_list(items, kind, clock.now()), "metadata": metadata})
-        return _json(
-            {
-                "kind": f"{kind.__name__}List",
-                "apiVersion": resources.API_VERSION,
-                "metadata": metadata,
-                "items": [item.wire() for item in items],
-            }
-        )
+            return _json(
+                {**tables.of_list(items, kind, clock.now()), "metadata": metadata}, warnings=warnings
+            )
+        answer = {
+            "kind": f"{kind.__name__}List",
+            "apiVersion": resources.API_VERSION,
+            "metadata": metadata,
+            "items": [item.wire() for item in items],
+        }
+        return _json(answer, warnings=warnings)
+
+    async def _find(self, name: Name) -> Found | errors.NameUnreadableError | None:
+        """One of a list: what cannot be read must not hide the others."""
+        try:
+            return await self.source.read(name)
+        except errors.NameUnreadableError as error:
+            return error
 
 
 def rest(names: Sequence[Name], shown: str) -> Sequence[Name]:
@@ -199,11 +209,18 @@ async def _probe(_: web.Request) -> web.StreamResponse:
     return web.Response(text="ok")
 
 
-def _json(
-    answer: Mapping[str, Any], *, code: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    body = orjson.dumps(answer)
-    return web.Response(body=body, status=code, content_type="application/json", headers=headers)
+def _json(answer: Mapping[str, Any], *, code: int = 200, warnings: Sequence[str] = ()) -> web.Response:
+    """The answer, and what every Kubernetes client tells its user beside it."""
+    response = web.Response(body=orjson.dumps(answer), status=code, content_type="application/json")
+    for text in warnings[:_MOST_WARNINGS]:
+        response.headers.add("Warning", f"299 - {_quoted(text)}")
+    return response
+
+
+def _quoted(text: str) -> str:
+    """As a quoted string of RFC 9110, printable ASCII alone."""
+    plain = "".join(each if " " <= each <= "~" else "?" for each in text)
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _guard(allowed_names: frozenset[str]) -> Middleware:
@@ -219,6 +236,8 @@ def _guard(allowed_names: frozenset[str]) -> Middleware:
             found = refusal
         except errors.BrokerError as error:
             found = refusals.unavailable(error.message)
+        except errors.Stalled as error:
+            found = refusals.stalled(error)
         except web.HTTPNotFound:
             found = refusals.no_such_path(request.path)
         except web.HTTPMethodNotAllowed:

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from keelstep import errors
-from keelstep.log import names, subjects
+from keelstep.log import jetstream, names, subjects
 from keelstep.log.identities import Role
 from keelstep.testing.broker import RunningBroker
 
@@ -49,6 +49,15 @@ async def test_another_spec_under_the_same_name_is_refused(register: names.Names
     with pytest.raises(errors.NameInUseError, match="belongs to run uid-1") as refused:
         await register.bind(tenant, "refund-7", "uid-2", "other digest")
     assert refused.value.reason == "NameInUse"
+
+
+@pytest.mark.parametrize("payload", [b"{}", b"\xff", b'{"xid": 1}'])
+async def test_what_is_no_record_is_named(register: names.Names, tenant: str, payload: bytes) -> None:
+    """Whoever wrote it: nobody guesses which log the name belongs to."""
+    await jetstream.publish(register.nc, subjects.name(tenant, "refund-7"), payload)
+    with pytest.raises(errors.NameUnreadableError, match=f"name {tenant}/refund-7") as refused:
+        await register.bind(tenant, "refund-7", "uid-1", "digest")
+    assert refused.value.reason == "NameUnreadable"
 
 
 async def test_a_released_name_begins_a_new_log(register: names.Names, tenant: str) -> None:

@@ -2,6 +2,7 @@
 
 from nats.aio.client import Client
 
+from keelstep.log import jetstream, subjects
 from keelstep.log.identities import Role
 from keelstep.log.names import Names
 from tests.integration.operator import manifests
@@ -81,6 +82,19 @@ async def test_a_name_with_another_spec_is_refused(stage: Stage) -> None:
     stage.delete(other)
     await stage.awaited(lambda: _is_released(stage, tenant), "its deletion was seen, so the name is free")
     assert (await cast.state()).finished is not None
+
+
+async def test_a_name_that_nobody_can_read_stalls_the_run(stage: Stage) -> None:
+    """What stands under the name is no record: nothing starts, and the person is told what to look at."""
+    tenant = stage.tenant()
+    client = await stage.broker.connect(Role.OPERATOR)
+    await jetstream.publish(client, subjects.name(tenant, "run"), b"{}")
+    await client.close()
+
+    stage.create(manifests.execution(tenant))
+
+    refused = await stage.until_phase(manifests.execution(tenant), "Pending", "NameUnreadable")
+    assert "is no record of ours" in condition(refused, "Stalled")["message"]
 
 
 async def _is_released(stage: Stage, tenant: str) -> bool:

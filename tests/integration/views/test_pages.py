@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from keelstep.log import jetstream, subjects
 from tests.integration.kinds import api
 from tests.integration.views import stage
 from tests.integration.views.written import Writers, Written
@@ -89,6 +90,19 @@ async def test_every_namespace_can_be_listed(views: stage.Views, writers: Writer
     await writers.bound(namespace, "somewhere")
     spoken = await views.kubectl("get", "executiontraces", "--all-namespaces")
     assert f"{namespace} " in spoken.output
+
+
+async def test_one_unreadable_name_does_not_hide_the_others(
+    views: stage.Views, writers: Writers, namespace: str
+) -> None:
+    """The list goes on and warns; asked for alone, the name is refused with its reason."""
+    await writers.bound(namespace, "readable")
+    await jetstream.publish(writers.operator, subjects.name(namespace, "broken"), b"{}")
+    spoken = await views.kubectl("get", "executiontraces", f"--namespace={namespace}")
+    assert "readable" in spoken.output
+    assert f"the name {namespace}/broken is no record of ours" in spoken.stderr
+    answer = await views.fetch(f"namespaces/{namespace}/executiontraces/broken")
+    assert (answer.status, answer.body["reason"]) == (500, "NameUnreadable")
 
 
 TOKENS = {

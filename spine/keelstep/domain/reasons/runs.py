@@ -59,6 +59,13 @@ SUBJECT = Subject(
             shows="Execution: status, Accepted, Stalled, Event",
         ),
         Reason(
+            name="NameUnreadable",
+            meaning="What the broker holds under the run's name is no record of this program's.",
+            acts=Acts.PLATFORM,
+            fix="Upgrade this program if a newer one wrote it; else find out who wrote to the stream NAMES.",
+            shows="Execution: status, Accepted, Stalled, Event; answers of the views",
+        ),
+        Reason(
             name="RunnerStarting",
             meaning="The runner's Pod is on its way.",
             acts=Acts.NOBODY,
