@@ -18,7 +18,7 @@ from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.kube import Kube, Object
 from keelstep.log.control import Control
-from keelstep.log.names import Binding, Names
+from keelstep.log.names import Binding, Names, Record
 from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
 from keelstep.log.view import View
@@ -41,14 +41,27 @@ class Runs:
     by_key: dict[Key, tuple[str, Binding]] = field(default_factory=dict)
     """The resource's UID and its log."""
     by_xid: dict[str, Key] = field(default_factory=dict)
-    deletions: dict[Key, str] = field(default_factory=dict)
-    """Deletions that were observed and not yet acted on: the UID that was deleted."""
+    deletions: dict[Key, set[str]] = field(default_factory=dict)
+    """Deletions that were observed and not yet acted on: the logs that they may end, by xid."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Whose log a resource met under its name and must not use, by the resource's UID."""
+    recorded: dict[Key, tuple[int, Record | None]] = field(default_factory=dict)
+    """Which log a name had when it had so many records; none where it was free."""
     orphans: set[Key] = field(default_factory=set)
 
     def bind(self, key: Key, uid: str, binding: Binding) -> None:
         """Remember which log a resource has."""
         self.by_key[key] = (uid, binding)
         self.by_xid[binding.xid] = key
+
+    def note_deletion(self, key: Key, found: Object) -> None:
+        """The resource is gone: the log that it stood for is to end, and no other that has its name by then."""
+        uid = found["metadata"]["uid"]
+        meant = {uid, found.get("status", {}).get("executionID", ""), self.refused.pop(uid, "")}
+        known = self.by_key.get(key)
+        if known is not None and known[0] == uid:
+            meant.add(known[1].xid)
+        self.deletions.setdefault(key, set()).update(meant - {""})
 
     def forget(self, key: Key) -> None:
         """The name is free."""

@@ -51,6 +51,8 @@ class Logs:
     keyring: signing.Keyring
     on_void: Callable[[str, str, str], None] | None = None
     """Told tenant, xid and reason of each void message."""
+    over: set[str] = field(default_factory=set)
+    """Runs that are known to have ended: that stays true when their logs are let go."""
     _held: "OrderedDict[str, Held]" = field(default_factory=OrderedDict)
 
     def hold(self, tenant: str, xid: str, shard: int) -> Held:
@@ -81,6 +83,8 @@ class Logs:
 
     def _noting(self, held: Held) -> Callable[[State, Stored, execution.Outcome], None]:
         def note(state: State, stored: Stored, outcome: execution.Outcome) -> None:
+            if state.is_over:
+                self.over.add(state.xid)
             if isinstance(outcome, execution.Void):
                 held.voids += 1
                 log.warning(

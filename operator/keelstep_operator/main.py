@@ -2,7 +2,8 @@
 
     settings ─► broker (clock, streams, CONTROL current) ─► API server (our kinds are there) ─► watch · work · follow
 
-Nothing here decides anything about a resource. One operator works at a time; a second one harms nothing but is useless.
+Nothing here decides anything about a resource. Of several operators one works, the holder of the Lease; the others
+stand by, connected. Two at work at once harm nothing, and are of no use.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
 from keelstep.log.tokens import Key
 from keelstep.log.view import View
-from keelstep_operator import follow, resync, watch
+from keelstep_operator import follow, lease, resync, watch
 from keelstep_operator.cache import Cache
 from keelstep_operator.context import Context, Revisions
 from keelstep_operator.identity import Identities
@@ -98,8 +99,14 @@ async def run(settings: Settings) -> None:
         if settings.metrics_port:
             ctx.metrics.serve(settings.metrics_port)
         stop, ready, is_synced = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        holding = [] if not settings.lease_namespace else [await _leading(ctx, stack, stop)]
+        if stop.is_set():
+            return
+        # what another operator did while this one stood by
+        ctx.revoked.update(await ctx.revoker.revoked())
         async with asyncio.TaskGroup() as group:
             tasks = [
+                *(group.create_task(held.hold(), name="lease") for held in holding),
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(follow.run(ctx), name="follow"),
@@ -125,6 +132,25 @@ async def run(settings: Settings) -> None:
             # it has nothing to tidy up, and would wait five seconds for tasks that are not its own
             await asyncio.wait(tasks[-1:], timeout=_STOP_SECONDS)
             tasks[-1].cancel()
+
+
+async def _leading(ctx: Context, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> lease.Lease:
+    """Stand by until the Lease is ours, or until we are told to end."""
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    settings = ctx.settings
+    held = await stack.enter_async_context(lease.of(ctx.kube, settings.lease_namespace, settings.shard))
+    ctx.metrics.leads.set(0)
+    acquired, stopped = asyncio.ensure_future(held.acquire()), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((acquired, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if acquired.done():
+            await acquired  # raises what went wrong
+            ctx.metrics.leads.set(1)
+    finally:
+        acquired.cancel()
+        stopped.cancel()
+    return held
 
 
 @contextlib.asynccontextmanager

@@ -18,6 +18,7 @@ class Metrics:
     kills: Gauge = field(init=False)
     reviews: Gauge = field(init=False)
     depth: Gauge = field(init=False)
+    leads: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         registry = self.registry
@@ -39,6 +40,10 @@ class Metrics:
         self.reviews = Gauge(
             "agent_human_review_queue_depth", "Questions that wait for a person.", registry=registry
         )
+        self.leads = Gauge(
+            "keelstep_leader", "1 where this operator works, 0 where it stands by.", registry=registry
+        )
+        self.leads.set(1)
         self.depth = Gauge("keelstep_queue_depth", "Objects that wait to be reconciled.", registry=registry)
 
     def serve(self, port: int) -> None:

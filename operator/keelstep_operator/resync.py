@@ -62,6 +62,7 @@ async def once(ctx: Context, released: dict[str, int]) -> None:
     for kind in watch.WATCHED:
         for found, version in await _listed(ctx, kind):
             _compare(ctx, kind, found, version)
+    await ctx.revoker.mend()
     await _names(ctx, released)
     await _prune(ctx)
     ctx.metrics.depth.set(ctx.queue.depth)

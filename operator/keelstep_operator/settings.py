@@ -48,6 +48,8 @@ class Settings(pydantic_settings.BaseSettings):
     """The namespaces to work in, as a JSON list. Default: all."""
     shard: Annotated[int, pydantic.Field(ge=0)] = 0
     """The shard of the spine that new executions go to. Default: 0, the only one at first."""
+    lease_namespace: str = ""
+    """The namespace of the Lease by which several operators agree on who works. Default: none, for one operator alone."""
     attempt_limit: Annotated[int, pydantic.Field(ge=1, le=100)] = 5
     """Attempts in a row without an event of runner or gateway before a run is given up. Default: 5."""
     status_refresh_seconds: Annotated[float, pydantic.Field(ge=0)] = 10

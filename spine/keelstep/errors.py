@@ -17,6 +17,7 @@
     │   ├── BrokerClosedError        the connection is closed for good
     │   └── ControlUnavailableError  nobody knows what is stopped, so nothing may begin
     ├── FencedError                somebody newer owns the run
+    ├── LeaseLostError             another operator may work now: this one must end
     ├── EventTooLargeError         an event does not fit the stream
     ├── OwnEventVoidError          what this program stored is no valid event: a fault of ours
     ├── PayloadMissingError        a payload that an event names is not in the store
@@ -73,8 +74,10 @@ class UndecidableError(Stalled):
 class NameInUseError(Stalled):
     """Whoever applied the Execution must choose another name, or delete the one that has it."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, xid: str) -> None:
         super().__init__("NameInUse", message)
+        self.xid = xid
+        """The run that has the name."""
 
 
 class NameUnreadableError(Stalled):
@@ -165,6 +168,12 @@ class FencedError(KeelstepError):
     def __init__(self, why: str) -> None:
         super().__init__(f"fenced: {why}")
         self.why = why
+
+
+class LeaseLostError(KeelstepError):
+    """Nobody must act: whoever starts the program starts it again, and it stands by."""
+
+    reason = "LeaseLost"
 
 
 class EventTooLargeError(KeelstepError):

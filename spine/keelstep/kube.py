@@ -78,6 +78,7 @@ PODS = Kind(group="", version="v1", plural="pods", name="Pod")
 SECRETS = Kind(group="", version="v1", plural="secrets", name="Secret")
 NAMESPACES = Kind(group="", version="v1", plural="namespaces", name="Namespace", is_namespaced=False)
 REVISIONS = Kind(group="apps", version="v1", plural="controllerrevisions", name="ControllerRevision")
+LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases", name="Lease")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events", name="Event")
 
 
@@ -286,6 +287,19 @@ class Kube:
             return False
         points.reached("operator.after.kube.delete")
         return True
+
+    async def replace(self, kind: Kind, namespace: str, manifest: Object) -> Object:
+        """Replace an object, only where nobody changed it since the manifest's resource version.
+
+        Raises:
+            errors.ConflictError: somebody did; read again and decide again.
+            errors.KubeError: it was refused.
+        """
+        points.reached("operator.before.kube.replace")
+        path = kind.path(namespace, manifest["metadata"]["name"])
+        changed = await self._send("PUT", path, body=manifest)
+        points.reached("operator.after.kube.replace")
+        return changed
 
     async def replace_status(
         self, kind: Kind, namespace: str, name: str, status: Mapping[str, Any], resource_version: str

@@ -69,8 +69,8 @@ class Operator(NamedTuple):
     events: tuple[Seen, ...] = ()
     dead: frozenset[str] = frozenset()
     """UIDs seen deleted."""
-    deletion: str = ""
-    """A deletion that was seen and is not acted on yet."""
+    deletion: frozenset[str] = frozenset()
+    """A deletion that was seen and is not acted on yet: the logs that it may end."""
     met: tuple[str, str] | None = None
     """UID and log, as far as it has met them."""
     doing: Naming | Flying | None = None
@@ -123,7 +123,8 @@ def told(operator: Operator) -> Operator:
     after = operator._replace(events=rest, dead=dead, cached=cached)
     if cached is not None and operator.met is not None and operator.met[0] == cached.uid != uid:
         return after  # late: another resource has the name
-    return after._replace(deletion=uid)
+    met = {operator.met[1]} if operator.met is not None and operator.met[0] == uid else set()
+    return after._replace(deletion=operator.deletion | {uid} | met)
 
 
 def put(now: World, at: int, operator: Operator) -> World:

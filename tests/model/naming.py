@@ -144,26 +144,28 @@ class NamingProtocol:
             naming = Naming(Record(found.uid, found.goal, is_bound=True), len(now.records))
             yield Step(f"{who}: binds the name to {found.uid}", put(now, at, operator._replace(doing=naming)))
         elif self._says_deleted(now, last.xid):
-            yield Step(
-                f"{who}: finds a deletion half done", put(now, at, operator._replace(deletion=found.uid))
-            )
+            doomed = operator._replace(deletion=operator.deletion | {last.xid})
+            yield Step(f"{who}: finds a deletion half done", put(now, at, doomed))
         elif self._adopts(last, found):
             met = operator._replace(met=(found.uid, last.xid))
             yield Step(f"{who}: finds log {last.xid} for {found.uid}", put(now, at, met))
 
     def _without_resource(self, now: World, at: int, operator: Operator, who: str) -> Iterator[Step[World]]:
         last = now.records[-1] if now.records else None
-        is_late = now.resource is not None and last is not None and now.resource.uid == last.xid
+        is_another = last is not None and last.is_bound and last.xid not in operator.deletion
+        is_late = is_another or (
+            last is not None and now.resource is not None and now.resource.uid == last.xid
+        )
         if operator.deletion and is_late and self.defect is not Defect.DELETION_OF_ANY:
-            yield Step(
-                f"{who}: the deletion of {operator.deletion} is late",
-                put(now, at, operator._replace(deletion="")),
-            )
+            late = operator._replace(deletion=frozenset())
+            yield Step(f"{who}: the deletion is late: another run has the name", put(now, at, late))
         elif last is not None and last.is_bound:
             met = operator._replace(met=("", last.xid))
             yield from self._decide(now, at, met, last.xid, None, who)
         elif operator.met is not None or operator.deletion:
-            yield Step(f"{who}: forgets the name", put(now, at, operator._replace(met=None, deletion="")))
+            yield Step(
+                f"{who}: forgets the name", put(now, at, operator._replace(met=None, deletion=frozenset()))
+            )
 
     def _adopts(self, last: Record, found: Resource) -> bool:
         """Whether the log is this resource's: the word of `keelstep.log.names`."""
@@ -189,22 +191,18 @@ class NamingProtocol:
         node = node_of(now, xid)
         outcome = self.outcome(xid, node, found, is_deleted=is_deleted)
         proposal = _proposal(outcome)
-        if proposal is not None and proposal.type != "exec.attempt":
+        is_seal = proposal is not None and proposal.type == "exec.finished" and state.started is None
+        is_unsealed = is_seal and self.defect is Defect.RELEASE_UNSEALED
+        if proposal is not None and proposal.type != "exec.attempt" and not is_unsealed:
             flying = Flying(xid, proposal.type, journal.encode(state, proposal), node, found, is_deleted)
             yield Step(
                 f"{who}: publishes {proposal.type} to {xid}", put(now, at, operator._replace(doing=flying))
             )
-        elif any(isinstance(action, actions.ReleaseName) for action in outcome.todo):
+        elif is_unsealed or any(isinstance(action, actions.ReleaseName) for action in outcome.todo):
             last = now.records[-1]
-            if node == journal.EMPTY and self.defect is not Defect.RELEASE_UNSEALED:
-                yield Step(f"{who}: seals {xid}, which never began", self._sealed(now, xid))
-            elif last.is_bound and last.xid == xid:
+            if last.is_bound and last.xid == xid:
                 naming = Naming(last._replace(is_bound=False), len(now.records))
                 yield Step(f"{who}: frees the name", put(now, at, operator._replace(doing=naming)))
-
-    def _sealed(self, now: World, xid: str) -> World:
-        """One message that is no event: what still wants to be first in this log is refused."""
-        return grown(now, xid, self.journals[xid].append(journal.EMPTY, "op", b"sealed", 0))
 
     def _outcome(self, xid: str, node: int, found: Resource | None, *, is_deleted: bool) -> execution.Outcome:
         """What the operator's questions say."""
@@ -239,7 +237,7 @@ class NamingProtocol:
         if naming.record.is_bound:
             done = idle._replace(met=(naming.record.xid, naming.record.xid))
         else:
-            done = idle._replace(met=None, deletion="")
+            done = idle._replace(met=None, deletion=frozenset())
         yield Step(what, put(stored, at, done), broken)
         if now.lost:
             yield Step(
@@ -309,7 +307,7 @@ class NamingProtocol:
 
     def _is_given_up(self, now: World, xid: str) -> bool:
         state = self._state(now, xid)
-        is_sealed = state.started is None and node_of(now, xid) != journal.EMPTY
+        is_sealed = state.started is None and state.is_over
         return is_sealed or (state.cancelled is not None and state.cancelled.reason == execution.DELETED)
 
     def _state(self, now: World, xid: str) -> State:

@@ -63,9 +63,23 @@ def wanted_event(facts: Facts) -> actions.Append | None:
 def _start(facts: Facts) -> actions.Append | None:
     """May it start?"""
     ready = facts.start
-    if facts.state.started is not None or not isinstance(ready, Ready) or _is_unwanted(facts):
+    state = facts.state
+    if state.started is not None or state.is_over or not isinstance(ready, Ready) or _is_unwanted(facts):
         return None
     return _append(facts, "exec.started", ready.data, trace_id=ready.trace_id, payloads=ready.payloads)
+
+
+def _seal(facts: Facts) -> actions.Append | None:
+    """Was it deleted before it began? Its name is freed only once the log is closed, for whoever is late to begin it."""
+    state = facts.state
+    if not facts.is_deleted or state.started is not None or state.is_over:
+        return None
+    return _finish(facts, "cancelled", DELETED, "deleted before it began", trace_id=_own_trace(state.xid))
+
+
+def _own_trace(xid: str) -> str:
+    """A run that never began has no trace but its own end."""
+    return envelope.identifier(xid, "trace")
 
 
 def _kill(facts: Facts) -> actions.Append | None:
@@ -182,6 +196,7 @@ def _next_attempt(facts: Facts) -> actions.Append | None:
 
 _QUESTIONS: Sequence[Callable[[Facts], actions.Append | None]] = (
     _start,
+    _seal,
     _kill,
     _cancel,
     _finish_cancelled,
@@ -206,7 +221,7 @@ def _effects(facts: Facts) -> list[actions.Action]:
         todo += _cut_off(facts.state.attempt)
     elif facts.state.started is not None:
         todo += _while_it_lasts(facts)
-    if facts.is_deleted and (facts.state.started is None or facts.state.is_over):
+    if facts.is_deleted and facts.state.is_over:
         todo.append(actions.ReleaseName())
     return todo
 
@@ -345,7 +360,7 @@ def _cut_off(last: int) -> list[actions.Action]:
 
 
 def _finish(
-    facts: Facts, outcome: Literal["failed", "cancelled"], reason: str, message: str
+    facts: Facts, outcome: Literal["failed", "cancelled"], reason: str, message: str, *, trace_id: str = ""
 ) -> actions.Append:
     state = facts.state
     data = types.ExecFinished(
@@ -356,7 +371,7 @@ def _finish(
         tokens=state.tokens,
         micro_usd=state.spent_micro_usd,
     )
-    return _append(facts, "exec.finished", data, reason)
+    return _append(facts, "exec.finished", data, reason, trace_id=trace_id)
 
 
 def _append(

@@ -155,6 +155,7 @@ async def _refuse(ctx: Context, key: Key, error: errors.Stalled) -> None:
         return
     message = error.message
     if isinstance(error, errors.NameInUseError):
+        ctx.runs.refused[found["metadata"]["uid"]] = error.xid
         message += ". Deleting this Execution while the operator runs ends that run and frees the name"
     await ctx.statuses.write(
         kinds.Execution,

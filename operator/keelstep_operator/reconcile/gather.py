@@ -77,6 +77,10 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     found = await _find(ctx, key)
     if found is None:
         binding = await _recorded(ctx, key)
+        if binding is not None and await _is_late(ctx, key, binding):
+            log.info("deletion_late", execution=key.name, tenant=key.namespace, xid=binding.xid)
+            del ctx.runs.deletions[key]
+            return await gather(ctx, key)
         if binding is None:
             ctx.runs.forget(key)
             ctx.statuses.forget(key)
@@ -93,8 +97,8 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     known = ctx.runs.by_key.get(key)
     if known is not None and known[0] == execution.metadata.uid:
         binding = known[1]
-    elif await _is_half_deleted(ctx, key):
-        ctx.runs.deletions[key] = execution.metadata.uid
+    elif half_deleted := await _half_deleted(ctx, key):
+        ctx.runs.deletions.setdefault(key, set()).add(half_deleted)
         return await gather(ctx, key)
     else:
         points.reached("operator.before.name")
@@ -113,13 +117,13 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     return await _facts(ctx, key, found, execution, binding)
 
 
-async def _is_half_deleted(ctx: Context, key: Key) -> bool:
-    """An operator before us saw the deletion of what had this name, wrote it down, and died before it freed the name."""
+async def _half_deleted(ctx: Context, key: Key) -> str:
+    """The log of which an operator before us saw the deletion, wrote it down, and died before it freed the name."""
     entry = await ctx.names.lookup(key.namespace, key.name)
     if entry is None or entry.record.state != "bound":
-        return False
+        return ""
     state = await ctx.logs.hold(key.namespace, entry.record.xid, entry.record.shard).log.refresh()
-    return _says_deleted(state)
+    return entry.record.xid if _says_deleted(state) else ""
 
 
 async def refresh(ctx: Context, before: Situation) -> Situation:
@@ -144,6 +148,20 @@ async def _find(ctx: Context, key: Key) -> kube.Object | None:
         if found is not None and ctx.cache.is_dead(found["metadata"]["uid"]):
             return None
     return found
+
+
+async def _is_late(ctx: Context, key: Key, binding: Binding) -> bool:
+    """A deletion was seen, but by now the name belongs to another run: that one is left alone.
+
+    The API server is asked after the record was read: whoever gave the name to a resource saw it there.
+    """
+    meant = ctx.runs.deletions.get(key)
+    if meant is None:
+        return False
+    if binding.xid not in meant:
+        return True
+    found = await ctx.kube.find(kube.EXECUTIONS, key.namespace, key.name)
+    return found is not None and found["metadata"]["uid"] == binding.xid
 
 
 async def _recorded(ctx: Context, key: Key) -> Binding | None:
@@ -200,7 +218,8 @@ def _is_deleted(ctx: Context, key: Key, state: states.State) -> bool:
 
 
 def _says_deleted(state: states.State) -> bool:
-    return state.cancelled is not None and state.cancelled.reason == decisions.DELETED
+    is_sealed = state.started is None and state.is_over
+    return is_sealed or (state.cancelled is not None and state.cancelled.reason == decisions.DELETED)
 
 
 def _is_revoked(ctx: Context, state: states.State) -> bool:

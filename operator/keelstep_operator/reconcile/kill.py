@@ -4,16 +4,18 @@ engaged? ─► CONTROL ─► gateways refuse; `View.on_change` wakes every exe
                        `exec.killed`, revokes and deletes; here only the latch, its gate and what is left are seen to
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from keelstep import errors, kinds, kube, points
+from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.kinds import names
 from keelstep.log import control
+from keelstep.log import names as names_log
 from keelstep_operator import gateways, pods
 from keelstep_operator.context import Context
 from keelstep_operator.decide import condition, gate
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 _ROUNDS = 6
 _LOOK_AGAIN_SECONDS = 0.25
+_MOST_NAMED = 10
+"""Runs named in a message."""
 _REFUSED_SECONDS = 10.0
 """A gate that the API server refuses is asked for again so often."""
 _SCOPES: Mapping[str, control.Scope] = {"Tenant": "tenant", "Strategy": "strategy", "Tool": "tool"}
@@ -211,7 +215,7 @@ async def _hold(
     if wish.scope == "Tool":
         finding = await _acknowledgement(ctx, key, latch)
     else:
-        finding = _ending(ctx, key, wish, latch)
+        finding = await _ending(ctx, key, wish, latch)
     return Latched(shown=shown, finding=finding)
 
 
@@ -246,26 +250,69 @@ async def _acknowledgement(ctx: Context, key: Key, latch: decisions.Latch) -> Fi
     )
 
 
-def _ending(ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch) -> Finding:
+async def _ending(ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch) -> Finding:
     """Is a run of this scope left that is not over? Woken again until there is none."""
-    left: list[str] = []
-    in_flight = 0
-    for known, (_, binding) in list(ctx.runs.by_key.items()):
-        state = ctx.logs.peek(binding.xid)
-        if known.namespace != wish.namespace or state is None or state.started is None:
-            continue
-        if wish.scope == "Strategy" and state.started.strategy != wish.name:
-            continue
-        in_flight += len(state.claims)
-        if not state.is_over:
-            left.append(known.name)
-            ctx.queue.wake(known)
+    left = await _left(ctx, wish)
     if left:
+        for run in left:
+            ctx.queue.wake(run)
         ctx.queue.wake(key, _LOOK_AGAIN_SECONDS)
-        message = f"killed: {latch.reason}; still to end: {', '.join(sorted(left)[:10])}"
+        named = ", ".join(sorted(run.name for run in left)[:_MOST_NAMED])
+        message = f"killed: {latch.reason}; still to end: {named}"
         return condition.holds("Killed", "KillSpreading", message)
+    in_flight = sum(len(state.claims) for state in _states(ctx, wish))
     claims = f"; {in_flight} calls in flight, their gateways still record the outcome" if in_flight else ""
     return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every run has ended{claims}")
+
+
+async def _left(ctx: Context, wish: decisions.Wish) -> list[Key]:
+    """The runs of this scope that are not known to be over.
+
+    Asked of the names' own record, not of what this process has met: it may have just started. A run that is recorded
+    later meets the latch before its first attempt.
+    """
+    left: list[Key] = []
+    for (tenant, name), records in (await ctx.names.listed(wish.namespace)).items():
+        run = Key("Execution", tenant, name)
+        try:
+            record = await _record(ctx, run, records)
+        except errors.NameUnreadableError:
+            left.append(run)  # nobody can tell which log it has; its own status says so
+            continue
+        if record is None or record.xid in ctx.logs.over:
+            continue
+        state = ctx.logs.peek(record.xid)
+        if state is None or not state.seq:
+            state = await ctx.logs.hold(tenant, record.xid, record.shard).log.refresh()
+        if _is_meant(wish, state) and not state.is_over:
+            left.append(run)
+    return left
+
+
+async def _record(ctx: Context, run: Key, records: int) -> names_log.Record | None:
+    """Which log the name has; None where it is free. Asked again only where there is another record."""
+    known = ctx.runs.recorded.get(run)
+    if known is None or known[0] != records:
+        entry = await ctx.names.lookup(run.namespace, run.name)
+        is_bound = entry is not None and entry.record.state == "bound"
+        known = records, entry.record if entry is not None and is_bound else None
+        ctx.runs.recorded[run] = known
+    return known[1]
+
+
+def _is_meant(wish: decisions.Wish, state: State) -> bool:
+    """A run that has not begun meets the latch before it begins."""
+    if state.started is None:
+        return False
+    return wish.scope == "Tenant" or state.started.strategy == wish.name
+
+
+def _states(ctx: Context, wish: decisions.Wish) -> Iterator[State]:
+    """The runs of this scope that we hold."""
+    for known, (_, binding) in ctx.runs.by_key.items():
+        state = ctx.logs.peek(binding.xid)
+        if known.namespace == wish.namespace and state is not None and _is_meant(wish, state):
+            yield state
 
 
 def owner_key(found: kube.Object) -> Key | None:

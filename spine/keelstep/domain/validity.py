@@ -71,9 +71,14 @@ def refused(state: State, stored: Stored, event: Event, vouch: Vouch) -> str:
     writer = found[0]
     if writer is not _RUNNER and not vouch(writer, stored):
         return "Unsigned"
-    if (state.started is None) != (event.type == "exec.started"):
+    if (state.started is None) != (event.type == "exec.started") and not _is_seal(state, writer, event):
         return "NotAllowed"
     return "" if _RULES[event.type](state, writer, event.data) else "NotAllowed"
+
+
+def _is_seal(state: State, writer: types.Writer, event: Event) -> bool:
+    """The operator closes a log that never began, so that nothing late can begin it."""
+    return state.started is None and event.type == "exec.finished" and writer is _OPERATOR
 
 
 def _is_running(state: State) -> bool:
@@ -91,7 +96,7 @@ def _is_running(state: State) -> bool:
 def _started(state: State, _: types.Writer, data: types.Data) -> bool:
     """Nobody may pin a version that this event itself is not written in."""
     assert isinstance(data, types.ExecStarted)
-    return data.event_version == envelope.VERSION
+    return data.event_version == envelope.VERSION and not state.is_over
 
 
 def _attempt(state: State, _: types.Writer, data: types.Data) -> bool:

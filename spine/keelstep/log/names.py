@@ -39,6 +39,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """The writer's clock: information, nothing decides by it."""
 
 
+class _Subjects(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _Info(msgspec.Struct, frozen=True):
+    state: _Subjects
+    total: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """The last record under a name."""
@@ -126,6 +135,23 @@ class Names:
             raise errors.NameUnreadableError(tenant, name, str(error)) from error
         return Entry(record=record, position=message.position)
 
+    async def listed(self, tenant: str | None) -> dict[tuple[str, str], int]:
+        """Every name that was ever recorded, of one tenant or of all, and how many records it has, as the leader knows.
+
+        Raises:
+            errors.BrokerError: it could not be read.
+        """
+        found: dict[tuple[str, str], int] = {}
+        while True:
+            query = {"subjects_filter": subjects.name(tenant or "*", ">"), "offset": len(found)}
+            page = await jetstream.call(self.nc, f"STREAM.INFO.{_STREAM}", query, type=_Info)
+            batch = page.state.subjects or {}
+            for subject, records in batch.items():
+                _, of, name = subject.split(".", 2)
+                found[of, name] = records
+            if not batch or len(found) >= page.total:
+                return found
+
     async def _append(self, tenant: str, name: str, record: Record, expected: int) -> int:
         """The sequence of the stored record, or 0 where another came first or nobody knows: look again."""
         headers = {jetstream.EXPECTED: str(expected)}
@@ -147,7 +173,8 @@ def _adopt(name: str, entry: Entry, uid: str, spec_digest: str) -> Binding:
     if record.spec_digest != spec_digest:
         raise errors.NameInUseError(
             f"the name {name} belongs to run {record.xid}, which was asked for with another spec; "
-            "delete that Execution first, or choose another name"
+            "delete that Execution first, or choose another name",
+            record.xid,
         )
     is_adopted = record.xid != uid
     return Binding(xid=record.xid, shard=record.shard, is_adopted=is_adopted, position=entry.position)

@@ -1,25 +1,28 @@
 """How is a runner's identity ended before it expires?
 
 The account RUN names the users it no longer answers for; the broker closes their connections within milliseconds and
-keeps the list across restarts. The list lives in the account's token and nowhere else: each change reads it from the
-broker, adds, drops what has expired, signs and stores it. Each entry's time is the identity's own expiry, so the list
-itself says when an entry may go.
+keeps the list across restarts. Of several servers each keeps it; one that was away has it seconds after it is back. The
+list lives in the account's token and nowhere else: each change reads it from the broker, adds, drops what has expired,
+signs and stores it. Each entry's time is the identity's own expiry, so the list itself says when an entry may go.
 
 The broker takes tokens up to one MiB: about 11,000 identities that are revoked and have not yet expired. Beyond that a
 change is refused, and said so; old attempts' events stay void all the same.
 
-One operator at a time: two that change the list at once could lose an entry. Within one, a lock keeps changes in order,
-and those that wait for it travel together.
+Two operators that change the list at once could lose an entry: whoever works mends the list now and then. Within one, a
+lock keeps changes in order, and those that wait for it travel together.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from keelstep import errors
 from keelstep.events import clock
@@ -32,8 +35,11 @@ _GRACE_SECONDS = 60
 """Kept this long after the expiry: the broker's clock may be behind ours."""
 MAX_TOKEN_BYTES = 1024 * 1024
 """The broker's own limit."""
+_PING = "$SYS.REQ.SERVER.PING.STATSZ"
 _LOOKUP = "$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
 _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
+_OTHERS_SECONDS = 0.25
+"""After one server's answer, how long for the next: one that is away compares its list when it is back."""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -44,6 +50,14 @@ class _Refusal(msgspec.Struct, frozen=True):
 class _Answer(msgspec.Struct, frozen=True):
     data: dict[str, Any] = {}
     error: _Refusal | None = None
+
+
+class _Statsz(msgspec.Struct, frozen=True):
+    active_servers: int = 1
+
+
+class _Stats(msgspec.Struct, frozen=True):
+    statsz: _Statsz = _Statsz()
 
 
 @dataclass(slots=True)
@@ -91,7 +105,24 @@ class Revoker:
         Raises:
             errors.BrokerError: it did not answer.
         """
-        return _revocations(tokens.read(await self._token()))
+        held = _revocations(tokens.read(await self._token()))
+        self._known |= held
+        return held
+
+    async def mend(self) -> None:
+        """Put back what this process revoked and somebody else's change of the list dropped.
+
+        Raises:
+            errors.BrokerError: it may still be missing; ask again.
+            errors.Stalled: the broker cannot keep more.
+        """
+        async with self._lock:
+            held = await self.revoked()
+            now = self.now() // clock.SECOND
+            lost = {key: expiry for key, expiry in self._known.items() if key not in held and expiry > now}
+            if lost:
+                log.warning("revocations_lost", lost=len(lost))
+                await self._push(lost)
 
     async def _push(self, batch: Mapping[str, int]) -> None:
         token = await self._token()
@@ -111,28 +142,67 @@ class Revoker:
         log.info("identities_revoked", revoked=len(batch), held=len(wanted))
 
     async def _token(self) -> str:
-        """The account's token, as the broker holds it."""
-        answer = await jetstream.request(self.nc, _LOOKUP.format(account=self.account), b"")
-        token = answer.data.decode()
-        try:
-            claims = tokens.read(token)
-        except ValueError as error:
-            raise errors.BrokerError("the broker answered with no token of the account RUN") from error
-        if claims["iss"] != self.operator_key.public or claims["sub"] != self.account:
-            raise errors.BrokerError("the broker's token of the account RUN is not of our making")
-        return token
+        """The account's newest token, with what any server of the broker holds revoked: one may have been away."""
+        found: list[tuple[int, str]] = []
+        held: dict[str, int] = {}
+        for answer in await self._everybody(_LOOKUP.format(account=self.account), b""):
+            token = answer.data.decode()
+            try:
+                claims = tokens.read(token)
+            except ValueError as error:
+                raise errors.BrokerError("the broker answered with no token of the account RUN") from error
+            if claims["iss"] != self.operator_key.public or claims["sub"] != self.account:
+                raise errors.BrokerError("the broker's token of the account RUN is not of our making")
+            found.append((int(claims["iat"]), token))
+            held |= _revocations(claims)
+        issued, newest = max(found)
+        if _revocations(tokens.read(newest)) == held:
+            return newest
+        return identities.with_revocations(newest, held, self.operator_key, issued * clock.SECOND)
 
     async def _ask(self, subject: str, payload: bytes) -> None:
-        reply = await jetstream.request(self.nc, subject, payload)
-        try:
-            answer = msgspec.json.decode(reply.data, type=_Answer)
-        except msgspec.DecodeError as error:
-            raise errors.BrokerUnavailableError(
-                "the broker's answer to a revocation is unreadable"
-            ) from error
-        if answer.error is not None or answer.data.get("code") != 200:
-            why = answer.error.description if answer.error else str(answer.data)
+        why = ""
+        for reply in await self._everybody(subject, payload):
+            try:
+                answer = msgspec.json.decode(reply.data, type=_Answer)
+            except msgspec.DecodeError as error:
+                raise errors.BrokerUnavailableError(
+                    "the broker's answer to a revocation is unreadable"
+                ) from error
+            if answer.error is not None or answer.data.get("code") != 200:
+                why = answer.error.description if answer.error else str(answer.data)
+        if why:
             raise errors.BrokerError(f"the broker did not take a revocation: {why}")
+
+    async def _everybody(self, subject: str, payload: bytes) -> list[Msg]:
+        """What every server of the broker answers; those that are away for the moment are not waited for.
+
+        Raises:
+            errors.BrokerUnavailableError: none of them answers.
+        """
+        ping = await jetstream.request(self.nc, _PING, b"")
+        servers = msgspec.json.decode(ping.data, type=_Stats).statsz.active_servers
+        inbox = self.nc.new_inbox()
+        found: list[Msg] = []
+        try:
+            subscription = await self.nc.subscribe(inbox)
+            try:
+                await self.nc.publish(subject, payload, reply=inbox)
+                while len(found) < servers:
+                    patience = _OTHERS_SECONDS if found else jetstream.TIMEOUT_SECONDS
+                    found.append(await jetstream.cancellable(subscription.next_msg(timeout=patience)))
+            finally:
+                with contextlib.suppress(
+                    nats.errors.Error
+                ):  # the connection may be gone, and the inbox with it
+                    await subscription.unsubscribe()
+        except nats.errors.TimeoutError as error:
+            if not found:
+                raise errors.BrokerUnavailableError(f"{subject}: no answer") from error
+            log.info("revocation_not_everywhere", servers=servers, answered=len(found))
+        except nats.errors.Error as error:
+            raise jetstream.broker_error(error, subject) from error
+        return found
 
 
 def _revocations(claims: tokens.Claims) -> dict[str, int]:

@@ -10,14 +10,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
 from nats.aio.client import Client
 
 from keelstep import errors
 from keelstep.events import signing, value
 from keelstep.events.frame import Stored
 from keelstep.events.value import Value
-from keelstep.log import jetstream, names, objects, reader, spine, subjects
+from keelstep.log import names, objects, reader, spine
 from keelstep.views import history
 from keelstep.views.history import History
 
@@ -40,15 +39,6 @@ class Name:
 
     def __str__(self) -> str:
         return f"{self.tenant}/{self.name}"
-
-
-class _Subjects(msgspec.Struct, frozen=True):
-    subjects: dict[str, int] | None = None
-
-
-class _Names(msgspec.Struct, frozen=True):
-    state: _Subjects
-    total: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +105,7 @@ class Source:
         """Every name that was ever recorded, of one tenant or of all, in order."""
         if tenant is not None and not _NAMESPACE.match(tenant):
             return []
-        found: list[Name] = []
-        while True:
-            query = {"subjects_filter": subjects.name(tenant or "*", ">"), "offset": len(found)}
-            page = await jetstream.call(
-                self.client(), f"STREAM.INFO.{subjects.NAMES_STREAM}", query, type=_Names
-            )
-            batch = page.state.subjects or {}
-            found += [Name(*subject.split(".", 2)[1:]) for subject in batch]
-            if not batch or len(found) >= page.total:
-                return sorted(found)
+        return sorted(Name(*each) for each in await names.Names(self.client()).listed(tenant))
 
     async def _history(self, tenant: str, xid: str, shard: int) -> History:
         """What is kept, extended by what was stored since."""

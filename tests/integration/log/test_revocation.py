@@ -9,7 +9,7 @@ from nats.aio.client import Client
 
 from keelstep import errors
 from keelstep.events import clock
-from keelstep.log import jetstream, revocation, subjects
+from keelstep.log import identities, jetstream, revocation, subjects, tokens
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials, Key
 from keelstep.testing import eventually
@@ -87,6 +87,28 @@ async def test_revocations_at_the_same_time_are_all_kept(
     keys = [Key.generate("user").public for _ in range(50)]
     await asyncio.gather(*(revoker.revoke(key, in_an_hour()) for key in keys))
     assert set(keys) <= set(await revoker.revoked())
+
+
+async def test_what_another_operator_dropped_is_put_back(own_broker: RunningBroker) -> None:
+    """A deposed operator that wakes up may store the list as it was; whoever works mends it."""
+    before, after = await a_revoker(own_broker), await a_revoker(own_broker)
+    mine = own_broker.attempt("t", "x")
+    old = await before._token()
+    await before.revoke(mine.public_key, in_an_hour())
+    await after.revoked()
+    stale = identities.with_revocations(old, {}, own_broker.installation.operator_key, clock.now())
+    await before._ask(revocation._UPDATE, stale.encode())
+    assert mine.public_key not in _held(await after._token())
+
+    await after.mend()
+
+    assert mine.public_key in await after.revoked()
+    await before.nc.close()
+    await after.nc.close()
+
+
+def _held(token: str) -> dict[str, int]:
+    return revocation._revocations(tokens.read(token))
 
 
 async def test_a_revocation_is_dropped_once_the_identity_has_expired(

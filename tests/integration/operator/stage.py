@@ -84,6 +84,19 @@ class OperatorProcess:
         """End it as Kubernetes does; its exit status."""
         return await self._end(signal.SIGTERM)
 
+    def send(self, sign: signal.Signals) -> None:
+        """Stop it, or let it go on."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(sign)
+
+    async def ended(self) -> int:
+        """Wait until it has ended by itself; its exit status."""
+        assert self._process is not None
+        async with asyncio.timeout(WITHIN_SECONDS):
+            status = await self._process.wait()
+        self._process = None
+        return status
+
     async def died(self) -> None:
         """Wait until it has died by itself, as it was told to at a named point."""
         assert self._process is not None

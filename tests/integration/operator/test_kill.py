@@ -2,6 +2,8 @@
 
 import asyncio
 
+import psutil
+
 from keelstep.log.identities import Role
 from keelstep.log.view import View
 from tests.integration.kinds import api
@@ -36,6 +38,34 @@ async def test_a_killed_strategy_ends_its_runs_and_starts_no_new_one(stage: Stag
     late = manifests.execution(tenant, "late")
     stage.create(late)
     await stage.until_phase(late, "Pending", "StrategyKilled")
+
+
+async def test_a_kill_is_not_acknowledged_by_an_operator_that_has_not_met_the_runs(stage: Stage) -> None:
+    """It has just started, looks at the strategy first, and stops before it ends the run: nothing says Killed."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await stage.operator.stop()
+    strategy = manifests.strategy(tenant)
+    stage.patch(strategy, {"spec": {"killSwitch": {"engaged": True, "reason": "refunds doubled"}}})
+
+    process = await stage.operator.launch(
+        KEELSTEP_WORKERS="1", KEELSTEP_STOP_AT="operator.before.exec.killed"
+    )
+
+    await stage.eventually(
+        lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it is about to end the run"
+    )
+    assert (await cast.state()).killed is None
+    found = await stage.until(strategy, bool)
+    assert condition(found, "Killed").get("reason") != "Killed"
+    await stage.operator.kill()
+    await stage.operator.start()
+    await stage.until(
+        strategy, lambda one: condition(one, "Killed").get("reason") == "Killed", "it is acknowledged"
+    )
+    assert (await cast.state()).killed is not None
 
 
 async def test_only_people_lift_a_kill_and_only_once_it_is_taken_back(stage: Stage) -> None:

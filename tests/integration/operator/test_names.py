@@ -97,6 +97,22 @@ async def test_a_name_that_nobody_can_read_stalls_the_run(stage: Stage) -> None:
     assert "is no record of ours" in condition(refused, "Stalled")["message"]
 
 
+async def test_what_never_began_is_closed_before_its_name_is_free(stage: Stage) -> None:
+    """An operator that was stopped on its way to begin it finds the log ended, whenever it wakes up."""
+    tenant = stage.namespace()
+    run = manifests.execution(tenant)
+    xid = stage.create(run)["metadata"]["uid"]
+    await stage.until_phase(run, "Pending", "StrategyMissing")
+
+    stage.delete(run)
+
+    await stage.awaited(lambda: _is_released(stage, tenant), "its deletion was seen, so the name is free")
+    state = await Cast(stage, "run", tenant, xid, await stage.broker.connect(Role.GATEWAY)).state()
+    assert (state.seq, state.started, state.is_over) == (1, None, True)
+    assert state.finished is not None
+    assert state.finished.outcome == "cancelled"
+
+
 async def _is_released(stage: Stage, tenant: str) -> bool:
     return await _record(stage, tenant) == "released"
 

@@ -121,6 +121,14 @@ WANTED: dict[str, tuple[Callable[[], Facts], str | None]] = {
         lambda: facts(working(), pod(), execution=resource(deleting=True)),
         "exec.cancelled",
     ),
+    "a deletion of what never began closes its log": (
+        lambda: facts(builders.log(), execution=None, is_deleted=True),
+        "exec.finished",
+    ),
+    "what was closed before it began does not begin": (
+        lambda: facts(builders.log().given_up("Deleted"), start=ready(builders.log())),
+        None,
+    ),
     "a resource that is missing is no cancel": (lambda: facts(working(), execution=None), None),
     "a cancelled run with nothing in flight ends": (lambda: facts(working().cancelled()), "exec.finished"),
     "a cancelled run waits for an open claim": (
@@ -298,8 +306,8 @@ TODO: dict[str, tuple[Callable[[], Facts], set[str]]] = {
         lambda: facts(working().finished(), execution=None, is_deleted=True),
         {"Revoke", "DropSecrets", "ReleaseName"},
     ),
-    "a deleted run that never began frees its name": (
-        lambda: facts(builders.log(), execution=None, is_deleted=True),
+    "a deleted run that never began frees its name once its log is closed": (
+        lambda: facts(builders.log().given_up("Deleted"), execution=None, is_deleted=True),
         {"ReleaseName"},
     ),
     "a kill switch on the resource is engaged at once": (
