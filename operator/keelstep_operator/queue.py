@@ -3,6 +3,8 @@
 wake(key) ─► waiting ─► working ─┬─► done
                 ▲                ├─► woken meanwhile: waiting again
                 └── later ◄──────┴─► failed: waiting again after a pause
+
+What has ended waits behind everything else: at a start there may be thousands of it, and nobody waits for any.
 """
 
 import asyncio
@@ -41,7 +43,11 @@ class Queue:
     """The keys that wait, work or sleep."""
 
     _waiting: deque[Key] = field(default_factory=deque)
+    _patient: deque[Key] = field(default_factory=deque)
+    """Those that wait behind all others; some may have been served with these meanwhile."""
     _queued: set[Key] = field(default_factory=set)
+    _hurried: set[Key] = field(default_factory=set)
+    """Those of them that stand in the first line."""
     _working: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
     _sleeping: list[tuple[float, int, Key]] = field(default_factory=list)
@@ -51,8 +57,8 @@ class Queue:
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wake(self, key: Key, after_seconds: float = 0) -> None:
-        """Look at this key, now or then; the earliest of several wishes counts."""
+    def wake(self, key: Key, after_seconds: float = 0, *, is_patient: bool = False) -> None:
+        """Look at this key, now or then; the earliest of several wishes counts, and the most urgent."""
         if after_seconds > 0:
             due = time.monotonic() + after_seconds
             if due < self._due.get(key, float("inf")):
@@ -62,15 +68,19 @@ class Queue:
             return
         if key in self._working:
             self._again.add(key)
-        elif key not in self._queued:
+        elif key not in self._hurried and not (is_patient and key in self._queued):
             self._queued.add(key)
-            self._waiting.append(key)
+            if is_patient:
+                self._patient.append(key)
+            else:
+                self._hurried.add(key)
+                self._waiting.append(key)
             self._changed.set()
 
     @property
     def depth(self) -> int:
         """How many keys wait."""
-        return len(self._waiting)
+        return len(self._queued)
 
     async def work(self, reconcile: Reconcile) -> None:
         """Reconcile one key after the other; returns only when cancelled. Start several."""
@@ -114,9 +124,12 @@ class Queue:
     async def _next(self) -> Key:
         while True:
             pause = self._rouse()
-            if self._waiting:
-                key = self._waiting.popleft()
+            while line := self._waiting or self._patient:
+                key = line.popleft()
+                if key not in self._queued:
+                    continue  # it stood in both lines
                 self._queued.discard(key)
+                self._hurried.discard(key)
                 self._working.add(key)
                 return key
             self._changed.clear()

@@ -93,7 +93,8 @@ def _compare(ctx: Context, kind: kube.Kind, items: list[kube.Object], version: i
         if known is None:
             continue
         if key in there:
-            ctx.queue.wake(key) if kind is not kube.PODS else None
+            if kind is not kube.PODS:
+                ctx.queue.wake(key, is_patient=route.has_ended(known))
             continue
         if (
             namespaces

@@ -98,7 +98,7 @@ def note(ctx: Context, found: kube.Object, *, is_deleted: bool) -> None:
     elif not ctx.cache.put(found):
         return  # our own write, or an old one
     for key in route.concerned(ctx, found):
-        ctx.queue.wake(key)
+        ctx.queue.wake(key, is_patient=route.has_ended(found))
 
 
 def _note_deletion(ctx: Context, found: kube.Object) -> None:

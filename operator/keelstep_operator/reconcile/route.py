@@ -58,6 +58,11 @@ def concerned(ctx: Context, found: kube.Object) -> list[Key]:
             return [key]
 
 
+def has_ended(found: kube.Object) -> bool:
+    """An Execution whose end is shown: nobody waits for what is still to be done about it."""
+    return found["kind"] == kube.EXECUTIONS.name and bool(found.get("status", {}).get("finishedAt"))
+
+
 def _users(ctx: Context, contract_key: Key) -> list[Key]:
     return [
         Key("AgentStrategy", contract_key.namespace, found.metadata.name)

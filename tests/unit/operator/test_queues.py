@@ -54,6 +54,23 @@ async def test_wishes_for_a_key_that_waits_are_one() -> None:
         assert works.done == [A, B]
 
 
+async def test_what_has_ended_waits_behind_everything_else() -> None:
+    """And once: a patient wish that becomes urgent is one look, in the first line."""
+    queue = Queue()
+    ended, urgent, late = Key("Execution", "shop", "old"), Key("Execution", "shop", "was-old"), A
+    queue.wake(ended, is_patient=True)
+    queue.wake(urgent, is_patient=True)
+    queue.wake(late)
+    queue.wake(urgent)
+    queue.wake(late, is_patient=True)
+    assert queue.depth == 3
+    async with Works(queue, workers=1) as works:
+        await eventually.true(lambda: len(works.done) == 3)
+        assert works.done == [late, urgent, ended]
+        queue.wake(B)  # what is left of the second line is empty
+        await eventually.true(lambda: len(works.done) == 4)
+
+
 async def test_a_key_is_never_looked_at_twice_at_once() -> None:
     """Woken while it works, it is looked at again afterwards."""
     queue = Queue()
