@@ -26,7 +26,7 @@ ROOMY_BYTES = 8 * 2**30
 
 def ensure(
     configured: settings.Settings,
-    names: Sequence[str] = programs.ALL,
+    names: Sequence[str] = programs.CONTROL_PLANE,
     shown: progress.Progress | None = None,
 ) -> dict[str, Path]:
     """Give the path of each named program, building what the cache lacks.

@@ -29,6 +29,7 @@ class Node(StrEnum):
     """The nodes that can be had."""
 
     process = "process"
+    containerd = "containerd"
     none = "none"
 
 
@@ -49,17 +50,24 @@ def build_programs() -> None:
 def up(
     name: Name = "keelstep",
     node: Annotated[
-        Node, typer.Option(help="`process` runs Pods as local processes; `none` runs no Pods.")
+        Node,
+        typer.Option(
+            help="`process` runs Pods as local processes; `containerd` (root) runs them as on any cluster; "
+            "`none` runs no Pods."
+        ),
     ] = Node.process,
 ) -> None:
     """Bring a cluster up; the first time builds Kubernetes, about 5 minutes on 2 cores."""
     shown = progress.Progress()
-    kind: lifecycle.NodeKind = "process" if node is Node.process else "none"
     try:
-        now = lifecycle.up(settings.read(), name, kind, shown)
+        now = lifecycle.up(settings.read(), name, node.value, shown)
     except KeyboardInterrupt:
         shown.note("interrupted; what was started is stopped again. Run `up` again to go on.")
         raise
+    if node is Node.containerd:
+        shown.note(
+            "Pods reach each other, Services and this machine, but no other; NetworkPolicy is not enforced"
+        )
     shown.note(f"kubectl of this cluster: {now.kubectl}")
     print(f"export KUBECONFIG={now.kubeconfig}")
 
@@ -126,7 +134,7 @@ def _print(now: lifecycle.Status) -> None:
     for part in now.parts:
         state = "healthy" if part.is_healthy else ("not healthy" if part.pid else "not running")
         style = None if part.is_healthy else "red"
-        shown.add_row(part.name, str(part.pid or "-"), str(part.port), state, style=style)
+        shown.add_row(part.name, str(part.pid or "-"), str(part.port or "-"), state, style=style)
     out = console.Console(highlight=False, soft_wrap=True)
     out.print(shown)
     out.print(f"kubectl: {now.kubectl}", markup=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hack.cluster import certificates
+from hack.cluster import addresses, certificates
 
 ETCD, APISERVER = "etcd", "kube-apiserver"
 CONTROLLER_MANAGER, SCHEDULER = "kube-controller-manager", "kube-scheduler"
@@ -16,9 +16,6 @@ CONTROL_PLANE = (ETCD, APISERVER, CONTROLLER_MANAGER, SCHEDULER)
 
 PORTS = ("etcd", "etcd-peer", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet")
 """Every port a cluster holds, by the name it is recorded under."""
-
-SERVICE_RANGE = "10.96.0.0/16"
-"""ClusterIPs are handed out, as the API demands, but nothing routes them: there is no kube-proxy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +27,7 @@ class Plan:
     ports: Mapping[str, int]
     is_durable: bool
     """False only for tests: etcd then skips fsync and loses data if the machine stops."""
+    network: addresses.Network = addresses.LOOPBACK
 
     def pair(self, name: str) -> certificates.Pair:
         """Name the files of a certificate that `Identities` made."""
@@ -43,7 +41,7 @@ class Plan:
     @property
     def server(self) -> str:
         """The URL of the API server."""
-        return f"https://127.0.0.1:{self.ports['kube-apiserver']}"
+        return f"https://{self.network.server}:{self.ports['kube-apiserver']}"
 
 
 def build_argv(name: str, plan: Plan) -> list[str]:
@@ -93,9 +91,9 @@ def _apiserver(plan: Plan) -> Flags:
     served, to_etcd = plan.pair("apiserver"), plan.pair("apiserver-etcd")
     to_kubelet, as_proxy = plan.pair("apiserver-kubelet"), plan.pair("front-proxy")
     return {
-        "bind-address": "127.0.0.1",
-        # A machine without any network has no other address to advertise.
-        "advertise-address": "127.0.0.1",
+        "bind-address": plan.network.server,
+        # A machine without any network has no other address to advertise than 127.0.0.1.
+        "advertise-address": plan.network.server,
         "secure-port": plan.ports["kube-apiserver"],
         "tls-cert-file": served.certificate,
         "tls-private-key-file": served.key,
@@ -108,8 +106,8 @@ def _apiserver(plan: Plan) -> Flags:
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",
         # A loopback address is not allowed in Endpoints; nothing reads them without kube-proxy.
-        "endpoint-reconciler-type": "none",
-        "service-cluster-ip-range": SERVICE_RANGE,
+        "endpoint-reconciler-type": "none" if plan.network.is_loopback else "lease",
+        "service-cluster-ip-range": plan.network.services,
         "service-account-issuer": "https://kubernetes.default.svc.cluster.local",
         "service-account-key-file": plan.folder / "pki" / "service-accounts.pub",
         "service-account-signing-key-file": plan.folder / "pki" / "service-accounts.key",
@@ -142,6 +140,8 @@ def _controller_manager(plan: Plan) -> Flags:
         "service-account-private-key-file": plan.folder / "pki" / "service-accounts.key",
         "cluster-signing-cert-file": authority.certificate,
         "cluster-signing-key-file": authority.key,
+        # By default it makes a folder below /usr.
+        "flex-volume-plugin-dir": plan.folder / "volume-plugins",
     }
 
 

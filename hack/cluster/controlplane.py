@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hack.cluster import (
+    addresses,
     certificates,
     components,
     errors,
@@ -236,7 +237,9 @@ def find(folder: Path) -> ControlPlane | None:
     remembered = files.read_json(folder / "ports.json")
     if remembered is None:
         return None
-    plan = components.Plan(folder=folder, programs={}, ports=remembered, is_durable=True)
+    plan = components.Plan(
+        folder=folder, programs={}, ports=remembered, is_durable=True, network=addresses.load(folder)
+    )
     return ControlPlane(plan, components.CONTROL_PLANE)
 
 
@@ -247,7 +250,13 @@ def prepare(folder: Path, programs: Mapping[str, Path], *, is_durable: bool) -> 
         picked = ports.pick(len(components.PORTS))
         remembered = dict(zip(components.PORTS, picked, strict=True))
         files.write_json(folder / "ports.json", remembered)
-    plan = components.Plan(folder=folder, programs=programs, ports=remembered, is_durable=is_durable)
+    plan = components.Plan(
+        folder=folder,
+        programs=programs,
+        ports=remembered,
+        is_durable=is_durable,
+        network=addresses.load(folder),
+    )
     _issue(plan)
     return plan
 
@@ -270,7 +279,8 @@ def _issue(plan: components.Plan) -> None:
     etcd_ca.server(pki, "etcd-server")
     etcd_ca.client(pki, "apiserver-etcd", "kube-apiserver")
     names = ("kubernetes", "kubernetes.default", "kubernetes.default.svc")
-    ca.server(pki, "apiserver", (*certificates.LOOPBACK, *names))
+    own = () if plan.network.is_loopback else (plan.network.server, plan.network.service_of_api)
+    ca.server(pki, "apiserver", (*certificates.LOOPBACK, *names, *own))
     ca.client(pki, "apiserver-kubelet", KUBELET_CLIENT)
     proxy_ca.client(pki, "front-proxy", "front-proxy-client")
     for name in (components.CONTROLLER_MANAGER, components.SCHEDULER):

@@ -18,12 +18,14 @@ TIMEOUT_SECONDS = 2.0
 def is_healthy(name: str, plan: components.Plan) -> bool:
     """Ask a component whether it is ready to serve."""
     port = plan.ports[name]
+    authority = plan.pair("ca").certificate
+    if name == components.APISERVER:
+        return _get(f"{plan.server}/readyz", authority, None) is not None
     if name == components.ETCD:
         client = plan.pair("apiserver-etcd")
         authority = plan.pair("etcd-ca").certificate
         return _get(f"https://127.0.0.1:{port}/health", authority, client) is not None
-    path = "/readyz" if name == components.APISERVER else "/healthz"
-    return _get(f"https://127.0.0.1:{port}{path}", plan.pair("ca").certificate, None) is not None
+    return _get(f"https://127.0.0.1:{port}/healthz", authority, None) is not None
 
 
 def read(plan: components.Plan, path: str, client: certificates.Pair) -> dict[str, Any] | None:

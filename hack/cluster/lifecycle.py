@@ -1,6 +1,6 @@
 """How does a cluster that a person uses come up, tell of itself, and go away?
 
-    up     build ─► control plane ─► node ─► ready      (again: keeps what runs, mends what died)
+    up     build ─► (containerd: its network) ─► control plane ─► node ─► ready   (again: mends what died)
     down   node and its Pods ─► control plane ─► folder removed
 
 One folder per cluster holds everything; `~/.kube/config` is never read or written.
@@ -26,8 +26,11 @@ from hack.cluster import (
     progress,
     settings,
 )
+from hack.cluster import programs as definitions
+from hack.cluster.containerd import node as containerd
+from hack.cluster.containerd import parts, requirements
 
-NodeKind = Literal["process", "none"]
+NodeKind = Literal["process", "containerd", "none"]
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.05
@@ -39,7 +42,7 @@ class Part:
 
     name: str
     pid: int | None
-    port: int
+    port: int | None
     is_healthy: bool
 
 
@@ -67,20 +70,29 @@ def up(configured: settings.Settings, name: str, node: NodeKind, shown: progress
         ClusterError: it cannot be built or started; nothing that was started is left behind.
     """
     folder = _folder(configured, name)
-    programs = build.ensure(configured, shown=shown)
+    wanted: tuple[str, ...] = definitions.CONTROL_PLANE
+    if node == "containerd":
+        requirements.check(configured)
+        wanted += definitions.CONTAINERD_NODE
+    programs = build.ensure(configured, wanted, shown)
     with _locked(configured, name, shown):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        files.write_json(folder / "cluster.json", {"name": name, "node": node})
-        plane = controlplane.start(folder, programs, is_durable=True, is_guarded=False, shown=shown)
+        _keep_kind(folder, name, node)
         try:
+            if node == "containerd":
+                with shown.step("Making the node's namespaces and network"):
+                    containerd.prepare(configured, folder, programs)
+            plane = controlplane.start(folder, programs, is_durable=True, is_guarded=False, shown=shown)
             if node == "process":
                 with shown.step("Starting the process node (a development tool)"):
                     nodes.start(plane)
+            elif node == "containerd":
+                with shown.step("Starting containerd, kubelet, kube-proxy and CoreDNS"):
+                    containerd.start(plane)
             with shown.step("Waiting for the default service account"):
                 _await_service_account(plane)
         except BaseException:
-            nodes.stop(plane)
-            plane.stop()
+            _stop(folder)
             raise
         shutil.copyfile(plane.admin_kubeconfig, folder / "kubeconfig")
         (folder / "kubeconfig").chmod(0o600)
@@ -96,11 +108,8 @@ def down(
     if not folder.exists():
         return False
     with _locked(configured, name, shown):
-        plane = controlplane.find(folder)
-        if plane is not None:
-            with shown.step(f"Stopping cluster {name}"):
-                nodes.stop(plane)
-                plane.stop()
+        with shown.step(f"Stopping cluster {name}"):
+            _stop(folder)
         if not keep_data:
             shutil.rmtree(folder)
     return True
@@ -116,7 +125,7 @@ def status(configured: settings.Settings, name: str) -> Status:
     plane = controlplane.find(folder)
     if plane is None:
         raise errors.NoSuchCluster(f"there is no cluster {name!r} here; start it with `up`")
-    parts = [
+    found = [
         Part(
             name=part,
             pid=identity.pid if identity else None,
@@ -128,7 +137,7 @@ def status(configured: settings.Settings, name: str) -> Status:
     described = files.read_json(folder / "cluster.json") or {}
     if described.get("node") == "process":
         agent = nodes.find(plane)
-        parts.append(
+        found.append(
             Part(
                 name="process node",
                 pid=agent.pid if agent else None,
@@ -136,14 +145,47 @@ def status(configured: settings.Settings, name: str) -> Status:
                 is_healthy=agent is not None and nodes.is_ready(plane),
             )
         )
+    if described.get("node") == "containerd":
+        found += _containerd_parts(plane)
     return Status(
         name=name,
         folder=folder,
         kubeconfig=folder / "kubeconfig",
         kubectl=folder / "bin" / "kubectl",
         server=plane.server_url,
-        parts=tuple(parts),
+        parts=tuple(found),
     )
+
+
+def _containerd_parts(plane: controlplane.ControlPlane) -> Iterator[Part]:
+    for name in parts.ALL:
+        running = plane.records.find(name)
+        yield Part(
+            name=name,
+            pid=running.pid if running else None,
+            port=parts.port(plane, name),
+            is_healthy=parts.is_healthy(plane, name),
+        )
+
+
+def _keep_kind(folder: Path, name: str, node: NodeKind) -> None:
+    """Record the node, and refuse another one where addresses would change under everything that knows them."""
+    before = (files.read_json(folder / "cluster.json") or {}).get("node", node)
+    if before != node and "containerd" in (before, node):
+        raise errors.ClusterError(
+            f"cluster {name!r} has the node `{before}`; end it with `down --name {name}`, or choose another --name"
+        )
+    files.write_json(folder / "cluster.json", {"name": name, "node": node})
+
+
+def _stop(folder: Path) -> None:
+    """End everything that runs of the cluster in this folder, whatever its node."""
+    plane = controlplane.find(folder)
+    containerd.end_pods(folder)
+    if plane is not None:
+        nodes.stop(plane)
+        plane.stop()
+    containerd.stop(folder)
 
 
 def kubeconfig(configured: settings.Settings, name: str) -> Path:

@@ -14,6 +14,9 @@ KUBERNETES_VERSION = "1.35.4"
 ETCD_VERSION = "3.6.5"
 """The version `gomod/etcd` pins."""
 
+COREDNS_VERSION = "1.12.4"
+"""The version `gomod/node` pins."""
+
 GOMOD = Path(__file__).parent / "gomod"
 
 
@@ -40,11 +43,12 @@ class Module:
     ldflags: str
 
     def digest(self, toolchain: str) -> str:
-        """Name a build by all that decides its bytes: module files, flags and toolchain."""
+        """Name a build by all that decides its bytes: module files, our own sources, flags and toolchain."""
         told = hashlib.sha256()
         for part in (
             (self.folder / "go.mod").read_bytes(),
             (self.folder / "go.sum").read_bytes(),
+            *(source.read_bytes() for source in sorted(self.folder.rglob("*.go"))),
             self.ldflags.encode(),
             toolchain.encode(),
         ):
@@ -67,8 +71,20 @@ MODULES = (
             ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
             ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
             ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+            ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+            ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
         ),
         ldflags=f"-s -w {_kubernetes_stamps()}",
+    ),
+    Module(
+        name=f"CoreDNS {COREDNS_VERSION}",
+        folder=GOMOD / "node",
+        packages=(
+            ("coredns", "keelstep.io/hack/cluster/node/coredns"),
+            ("pause", "keelstep.io/hack/cluster/node/pause"),
+            ("probe", "keelstep.io/hack/cluster/node/probe"),
+        ),
+        ldflags="-s -w",
     ),
 )
 
@@ -79,5 +95,11 @@ def wanted(names: Sequence[str]) -> list[tuple[Module, dict[str, str]]]:
     return [(module, packages) for module, packages in picked if packages]
 
 
-ALL = tuple(program for module in MODULES for program, _ in module.packages)
-"""Every program a cluster needs."""
+CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+"""What every cluster needs, whatever its node."""
+
+PROBE = ("probe",)
+"""What tests run in Pods."""
+
+CONTAINERD_NODE = ("kubelet", "kube-proxy", "coredns", "pause")
+"""What a containerd node needs beside what the system's packages bring."""

@@ -29,6 +29,8 @@ POLL_SECONDS = 0.05
 SYSTEM_NAMESPACE = "keelstep-system"
 REPOSITORY = Path(__file__).resolve().parents[2]
 LISTENERS = ("broker", "shop", "model", "views")
+_NODE_PORTS = ("-route", "-monitor")
+"""What each of several brokers listens on beside its own port."""
 DEFINITIONS = ("crds", "policies/rbac", "policies/admission")
 
 
@@ -43,6 +45,8 @@ class Platform:
     folder: Path
     plane: controlplane.ControlPlane
     kubectl_binary: Path
+    brokers: int = 1
+    """How many; three keep every stream together, so that one of them may fail."""
     places: programs.Places = field(init=False)
     installed: Installation = field(init=False)
     records: processes.Records = field(init=False)
@@ -51,7 +55,7 @@ class Platform:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.records = processes.Records(self.folder / "processes")
         self.places = self._places()
-        self.installed = installation.create(self.folder / "installation", port=self.places.broker_port)
+        self.installed = self._installed()
         self._write_models()
         render.ensure_token(self._made("shop") / "token")
 
@@ -59,13 +63,25 @@ class Platform:
         """Ports picked once and kept, so that what is restarted is found where it was."""
         file = self.folder / "ports.json"
         picked = files.read_json(file) or {}
-        lacking = [part for part in LISTENERS if part not in picked]
+        nodes = [f"nats-{number}" for number in range(self.brokers if self.brokers > 1 else 0)]
+        listeners = (*LISTENERS, *(f"{node}{port}" for node in nodes for port in ("", *_NODE_PORTS)))
+        lacking = [part for part in listeners if part not in picked]
         if lacking:
             picked |= dict(zip(lacking, ports.pick(len(lacking)), strict=True))
             files.write_json(file, picked)
         return programs.Places(
             folder=self.folder,
+            broker_host=self.plane.plan.network.server,
             broker_port=picked["broker"],
+            brokers=tuple(
+                programs.Broker(
+                    name=node,
+                    port=picked[node],
+                    route_port=picked[f"{node}-route"],
+                    monitor_port=picked[f"{node}-monitor"],
+                )
+                for node in nodes
+            ),
             shop_port=picked["shop"],
             model_port=picked["model"],
             views_port=picked["views"],
@@ -75,6 +91,20 @@ class Platform:
             operator_kubeconfig=self._service_account("keelstep-operator"),
             gateway_kubeconfig=self._service_account("keelstep-gateway"),
         )
+
+    def _installed(self) -> Installation:
+        host = self.places.broker_host
+        nodes = [
+            installation.Node(name=each.name, host=host, port=each.port, cluster_port=each.route_port)
+            for each in self.places.brokers
+        ]
+        made = installation.create(
+            self.folder / "installation", host=host, port=self.places.broker_port, nodes=nodes
+        )
+        wanted = [each.name for each in nodes] or ["server"]
+        if not all(made.configuration_of(name).is_file() for name in wanted):
+            raise PlatformError(f"{made.folder} was made for another number of brokers; remove it first")
+        return made
 
     def _service_account(self, name: str) -> Path:
         groups = ("system:serviceaccounts", f"system:serviceaccounts:{SYSTEM_NAMESPACE}")
@@ -115,9 +145,27 @@ class Platform:
             admin.run("apply", "--server-side", "-f", str(REPOSITORY / folder))
         admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
 
-    def start_broker(self) -> None:
-        """Start NATS."""
-        self._start(programs.nats_server(self.places, self.installed), _answers_tcp(self.places.broker_port))
+    def start_broker(self, *names: str) -> None:
+        """Start NATS, one server or several, or those of these names; wait until each has what the others have."""
+        wanted = [
+            each
+            for each in programs.nats_servers(self.places, self.installed)
+            if not names or each.name in names
+        ]
+        for each, identity in [(each, self._start(each, lambda: True)) for each in wanted]:
+            self._until(each, identity, self._broker_is_ready(each.name))
+
+    @property
+    def broker_names(self) -> list[str]:
+        """What the brokers are called."""
+        return [each.name for each in self.places.brokers] or [programs.ALONE]
+
+    def _broker_is_ready(self, name: str) -> Callable[[], bool]:
+        host = self.places.broker_host
+        for each in self.places.brokers:
+            if each.name == name:
+                return _answers_http(f"http://{host}:{each.monitor_port}/healthz")
+        return _answers_tcp((host, self.places.broker_port))
 
     def start_example(self, *scripts: Path) -> None:
         """Start the example's shop and model, which says what these scripts say beside its own."""
@@ -157,6 +205,10 @@ class Platform:
         if running is not None:
             return running
         identity = self.records.start(component)
+        self._until(component, identity, is_ready)
+        return identity
+
+    def _until(self, component: Component, identity: Identity, is_ready: Callable[[], bool]) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not is_ready():
             processes.reap(identity.pid)
@@ -164,7 +216,6 @@ class Platform:
                 tail = component.log.read_text(errors="replace")[-1500:]
                 raise PlatformError(f"{component.name} did not start; the end of {component.log}:\n{tail}")
             time.sleep(POLL_SECONDS)
-        return identity
 
     def find(self, name: str) -> Identity | None:
         """A part's process, where it runs."""
@@ -221,7 +272,8 @@ def stop_recorded(folder: Path, grace_seconds: float = 15.0) -> None:
     """End every part recorded in a folder; the broker last, so that the others can say good-bye."""
     records = processes.Records(folder / "processes")
     names = sorted(path.stem for path in (folder / "processes").glob("*.json"))
-    for group in ([name for name in names if name != "nats-server"], ["nats-server"]):
+    brokers = [name for name in names if name.startswith("nats-")]
+    for group in ([name for name in names if name not in brokers], brokers):
         running = [identity for name in group if (identity := records.find(name)) is not None]
         processes.stop(running, grace_seconds=grace_seconds)
         for name in group:
@@ -242,8 +294,13 @@ def _accepts(folder: Path) -> Callable[[], bool]:
     return accepts
 
 
-def _answers_tcp(port: int) -> Callable[[], bool]:
-    return lambda: not ports.is_free(port)
+def _answers_tcp(at: tuple[str, int]) -> Callable[[], bool]:
+    def answers() -> bool:
+        with socket.socket() as client:
+            client.settimeout(2)
+            return client.connect_ex(at) == 0
+
+    return answers
 
 
 def _answers_http(url: str) -> Callable[[], bool]:

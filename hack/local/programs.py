@@ -14,10 +14,26 @@ from hack.cluster.certificates import Pair
 from hack.cluster.processes import Component
 from hack.local import postgres
 from keelstep.log.installation import Installation
-from keelstep.testing import broker
+from keelstep.testing import natsserver
 
 BIN = Path(sys.executable).parent
 EXAMPLE = Path(refund.__file__).parent
+
+
+ALONE = "nats-server"
+"""The broker's name where there is one server only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broker:
+    """One of several brokers that keep every stream together."""
+
+    name: str
+    port: int
+    route_port: int
+    """Where the others reach it."""
+    monitor_port: int
+    """Where it says whether it has caught up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +41,8 @@ class Places:
     """Where everything lies and listens."""
 
     folder: Path
+    broker_host: str
+    """Where Pods reach the broker: not at 127.0.0.1 once they have a network of their own."""
     broker_port: int
     shop_port: int
     model_port: int
@@ -35,11 +53,14 @@ class Places:
     requestheader_ca: Path
     operator_kubeconfig: Path
     gateway_kubeconfig: Path
+    brokers: tuple[Broker, ...] = ()
+    """The brokers, where there are several; else one listens on `broker_port`."""
 
     @property
     def broker_url(self) -> str:
         """Where programs find NATS."""
-        return f"nats://127.0.0.1:{self.broker_port}"
+        found = [each.port for each in self.brokers] or [self.broker_port]
+        return ",".join(f"nats://{self.broker_host}:{port}" for port in found)
 
     @property
     def shop_url(self) -> str:
@@ -59,14 +80,27 @@ class Places:
 
 def nats_server(places: Places, installed: Installation) -> Component:
     """The broker."""
-    argv = (
-        str(broker.binary()),
-        "--config",
-        str(installed.server_configuration),
-        "--port",
-        str(places.broker_port),
-    )
-    return _component(places, "nats-server", argv, {})
+    return _nats(places, ALONE, installed.server_configuration, "--port", str(places.broker_port))
+
+
+def nats_servers(places: Places, installed: Installation) -> list[Component]:
+    """The broker, or each of several."""
+    if not places.brokers:
+        return [nats_server(places, installed)]
+    return [
+        _nats(
+            places,
+            each.name,
+            installed.configuration_of(each.name),
+            *("--http_port", str(each.monitor_port)),
+        )
+        for each in places.brokers
+    ]
+
+
+def _nats(places: Places, name: str, configuration: Path, *options: str) -> Component:
+    argv = (str(natsserver.binary()), "--config", str(configuration), *options)
+    return _component(places, name, argv, {})
 
 
 def shop(places: Places) -> Component:
@@ -186,6 +220,7 @@ def operator(places: Places, installed: Installation, *, name: str = "operator",
         "KEELSTEP_SIGNING_KEY": str(own / "signing.key"),
         "KEELSTEP_KEYRING": str(public / "keyring.json"),
         "KEELSTEP_KUBECONFIG": str(places.operator_kubeconfig),
+        "KEELSTEP_NATS_REPLICAS": str(len(places.brokers) or 1),
         **extra,
     }
     return _component(places, name, (str(BIN / "keelstep-operator"),), environment)

@@ -25,13 +25,15 @@ OVER = ("Succeeded", "Failed", "Cancelled", "Killed")
 
 
 @contextmanager
-def running(folder: Path, *scripts: Path) -> Iterator[Platform]:
+def running(folder: Path, *scripts: Path, brokers: int = 1) -> Iterator[Platform]:
     """A whole keelstep in a folder, ended with the block however it is left; its model speaks these scripts too."""
     programs = build.ensure(settings.read(), shown=progress.Progress())
     plane = controlplane.start(folder / "cluster", programs)
     try:
         nodes.start(plane)
-        platform = Platform(folder=folder / "keelstep", plane=plane, kubectl_binary=programs["kubectl"])
+        platform = Platform(
+            folder=folder / "keelstep", plane=plane, kubectl_binary=programs["kubectl"], brokers=brokers
+        )
         try:
             platform.start_broker()
             platform.start_example(*scripts)

@@ -15,9 +15,11 @@
     ├── BrokerError                the broker refused or could not be asked
     │   ├── BrokerUnavailableError   no answer in time; whether it happened is unknown
     │   ├── BrokerClosedError        the connection is closed for good
+    │   ├── LogFullError             the log takes no event any more
     │   └── ControlUnavailableError  nobody knows what is stopped, so nothing may begin
     ├── FencedError                somebody newer owns the run
     ├── LeaseLostError             another operator may work now: this one must end
+    ├── ClusterReplacedError       the API server's memory is another one: this program must begin anew
     ├── EventTooLargeError         an event does not fit the stream
     ├── OwnEventVoidError          what this program stored is no valid event: a fault of ours
     ├── PayloadMissingError        a payload that an event names is not in the store
@@ -142,6 +144,17 @@ class BrokerError(KeelstepError):
         """JetStream's error code, 0 where there is none."""
 
 
+class LogFullError(BrokerError):
+    """Whoever runs the broker must give the log room; it is tried again until then."""
+
+    reason = "LogFull"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"the log takes no event any more: {why}; it needs room, or a person to open it again"
+        )
+
+
 class BrokerUnavailableError(BrokerError):
     """The broker did not answer in time; whether the request took effect is unknown."""
 
@@ -174,6 +187,15 @@ class LeaseLostError(KeelstepError):
     """Nobody must act: whoever starts the program starts it again, and it stands by."""
 
     reason = "LeaseLost"
+
+
+class ClusterReplacedError(KeelstepError):
+    """Nobody must act: whoever starts the program starts it again, and it believes nothing it remembers."""
+
+    reason = "ClusterReplaced"
+
+    def __init__(self) -> None:
+        super().__init__("the API server's versions went back: its etcd was restored or replaced")
 
 
 class EventTooLargeError(KeelstepError):

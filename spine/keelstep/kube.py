@@ -199,6 +199,11 @@ class Kube:
                 return Page(items=items, resource_version=page["metadata"].get("resourceVersion", ""))
             query["continue"] = following
 
+    async def height(self) -> int:
+        """The API server's latest resource version: it only ever grows, as long as its etcd is the same."""
+        page = await self._send("GET", NAMESPACES.path(), query={"limit": 1})
+        return int(page["metadata"]["resourceVersion"])
+
     async def watch(
         self,
         kind: Kind,

@@ -20,8 +20,8 @@ HEADER = "Keelstep-Reply"
 """The reply's header that says which of `Reply` it is."""
 HEARTBEAT_SECONDS = 2.0
 """A gateway that is still at it says so this often."""
-PATIENCE_SECONDS = 5.0
-"""A runner that heard nothing for so long asks again: another gateway will answer."""
+PATIENCE_SECONDS = 2 * HEARTBEAT_SECONDS + 0.5
+"""A runner that missed two heartbeats asks again: another gateway will answer."""
 CHUNK_BYTES = 1024 * 1024
 """A reply's events end after this many bytes; the runner asks for the rest."""
 

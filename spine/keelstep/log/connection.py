@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import nats.errors
@@ -31,6 +32,7 @@ CONNECT_TIMEOUT_SECONDS = 5
 BUFFER_BYTES = 16 * 1024 * 1024
 """What may wait to be sent: two of the largest objects."""
 MAX_SKEW_SECONDS = 5
+_SCHEMES = ("nats", "tls")
 
 Callback = Callable[[], Awaitable[None]]
 ErrorCallback = Callable[[Exception], Awaitable[None]]
@@ -51,19 +53,22 @@ async def connect(
 ) -> Client:
     """A connection that reconnects for ever; a credentials file is read again each time.
 
-    A closed connection is closed for good: the identity was revoked or has expired.
+    `url` may name several servers of one cluster, separated by commas: any of them will do, and when one goes the
+    connection moves to another. A closed connection is closed for good: the identity was revoked or has expired.
 
     Raises:
+        errors.SettingsError: `url` names no server.
         errors.IdentityRefusedError: the broker does not accept these credentials.
         errors.BrokerUnavailableError: no connection within `within_seconds`.
     """
+    addresses = servers(url)
     _current(credentials, name)  # a missing or broken file is a person's mistake, not a broker that is away
     client = Client()
     refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     watcher = _Watcher(name, refused, on_error)
     jwt, sign = _proof(credentials, name)
     attempt = client.connect(
-        servers=[url],
+        servers=addresses,
         name=name,
         user_jwt_cb=jwt,
         signature_cb=sign,
@@ -100,6 +105,28 @@ async def connect(
     raise errors.BrokerUnavailableError(
         f"no broker at {url} within {within_seconds:g} s: {watcher.last or 'no answer'}"
     )
+
+
+def servers(url: str) -> list[str]:
+    """The addresses in a setting that separates them by commas.
+
+    Raises:
+        errors.SettingsError: there is none, or one is no address of a NATS server.
+    """
+    found = [each.strip() for each in url.split(",") if each.strip()]
+    for each in found:
+        try:
+            parts = urlsplit(each)
+            is_address = parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            is_address = False
+        if not is_address:
+            raise errors.SettingsError(
+                f"{each} is no address of a NATS server; write nats://host:port, several separated by commas"
+            )
+    if not found:
+        raise errors.SettingsError("there is no address of a NATS server; write nats://host:port")
+    return found
 
 
 async def broker_time(nc: Client) -> int:

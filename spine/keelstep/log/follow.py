@@ -8,49 +8,57 @@ from dataclasses import dataclass
 
 from nats.aio.client import Client
 
-from keelstep.log import subjects, tail
-
-Wake = Callable[[str, str, str, int], None]
-"""Told tenant, xid, writer and the message's sequence in the stream."""
+from keelstep.log import spine, subjects, tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Last:
-    """The last message of one writer on one execution."""
+class Heard:
+    """One stored message, without what it says."""
 
     tenant: str
     xid: str
     writer: str
     position: int
+    """Its sequence in the stream."""
     stored_at: int
     """The broker's clock, nanoseconds since 1970."""
+    type: str
+    """The type of event its writer says it is; empty where it does not say. A runner may say anything."""
 
 
-async def follow(nc: Client, shard: int, wake: Wake, *, from_new: bool = True, writer: str = "*") -> None:
+Wake = Callable[[Heard], None]
+
+
+async def follow(
+    nc: Client,
+    shard: int,
+    wake: Wake,
+    *,
+    from_new: bool = True,
+    writer: str = "*",
+    on_begin: Callable[[], None] | None = None,
+) -> None:
     """Wake for every message stored in a shard; returns only when cancelled.
 
     With `from_new` only for what is stored from now on, otherwise first once for each execution and writer there is.
-    Reconnects and restarts of the broker lose nothing.
+    Reconnects and restarts of the broker lose nothing. `on_begin` is told from when on everything is heard.
 
     Raises:
         errors.BrokerClosedError: the connection is closed for good.
     """
 
-    def handle(delivery: tail.Delivery) -> None:
-        tenant, xid, token = _parts(delivery.subject)
-        wake(tenant, xid, token, delivery.position)
-
     await tail.Tail(
         nc=nc,
         stream=subjects.stream(shard),
         subject=subjects.spine(shard, "*", "*", writer),
-        handle=handle,
+        handle=lambda delivery: wake(_heard(delivery)),
         start="new" if from_new else "last_per_subject",
         headers_only=True,
+        on_begin=lambda _: on_begin() if on_begin is not None else None,
     ).run()
 
 
-async def last_writers(nc: Client, shard: int, writer: str = "gw") -> AsyncIterator[Last]:
+async def last_writers(nc: Client, shard: int, writer: str = "gw") -> AsyncIterator[Heard]:
     """The last message of this writer on each execution: what a sweep begins with. Ends with the last stored by now.
 
     Raises:
@@ -58,12 +66,16 @@ async def last_writers(nc: Client, shard: int, writer: str = "gw") -> AsyncItera
     """
     found = tail.last_of_each(nc, subjects.stream(shard), subjects.spine(shard, "*", "*", writer))
     async for delivery in found:
-        tenant, xid, token = _parts(delivery.subject)
-        yield Last(
-            tenant=tenant, xid=xid, writer=token, position=delivery.position, stored_at=delivery.stored_at
-        )
+        yield _heard(delivery)
 
 
-def _parts(subject: str) -> tuple[str, str, str]:
-    _, _, tenant, xid, writer = subject.split(".")
-    return tenant, xid, writer
+def _heard(delivery: tail.Delivery) -> Heard:
+    _, _, tenant, xid, writer = delivery.subject.split(".")
+    return Heard(
+        tenant=tenant,
+        xid=xid,
+        writer=writer,
+        position=delivery.position,
+        stored_at=delivery.stored_at,
+        type=delivery.headers.get(spine.TYPE_HEADER, ""),
+    )

@@ -6,6 +6,7 @@
       gateway/    nats.creds, signing.key
       projector/  nats.creds          reader/  nats.creds
       server/     server.conf                                        nats-server; no secret
+                  <name>.conf, one each                              instead, for several: they hold the routes' password
       offline/    identity.nk, core.nk, sys.nk                       to mint programs anew; no program reads it
       state/      what nats-server writes
 
@@ -16,7 +17,7 @@ One folder per program, so that each holds its own secrets only (in a cluster, o
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -26,48 +27,42 @@ from nacl import signing as ed25519
 
 from keelstep import errors
 from keelstep.events import clock, signing, types
-from keelstep.log import identities
+from keelstep.log import identities, server
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials, Key
 
-MAX_PAYLOAD_BYTES = 8 * 1024 * 1024
-"""The largest message: an object."""
 Parsed = TypeVar("Parsed")
 _SIGNERS = {Role.OPERATOR: types.Writer.OPERATOR, Role.GATEWAY: types.Writer.GATEWAY}
-_ACCOUNTS, _KEYRING, _CONFIGURATION = "public/accounts.json", "public/keyring.json", "server/server.conf"
+_ACCOUNTS, _KEYRING, _SERVERS = "public/accounts.json", "public/keyring.json", "server"
+_ALONE = "server"
+"""The configuration's name where there is one server only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """Where nats-server listens and keeps its state."""
+class Node:
+    """One of several servers that keep every stream together."""
 
-    state: Path
-    """A folder of its own."""
+    name: str
+    port: int
+    cluster_port: int
+    """Where the other servers reach it."""
     host: str = "127.0.0.1"
-    port: int = 4222
-    """-1 lets the server choose a free one."""
-    name: str = "keelstep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
     """Every secret of an installation."""
 
-    operator: Key
-    operator_signing: Key
-    system: Key
-    system_signing: Key
-    core: Key
-    core_signing: Key
-    run: Key
-    run_signing: Key
+    trust: server.Trust
     users: Mapping[Role, Key]
     signers: Mapping[Role, signing.Signer]
+    routes_password: str
+    """Whoever knows it may join as a server."""
 
     @classmethod
     def generate(cls) -> "Keys":
         """New ones, drawn at random."""
-        return cls(
+        trust = server.Trust(
             operator=Key.generate("operator"),
             operator_signing=Key.generate("operator"),
             system=Key.generate("account"),
@@ -76,8 +71,12 @@ class Keys:
             core_signing=Key.generate("account"),
             run=Key.generate("account"),
             run_signing=Key.generate("account"),
+        )
+        return cls(
+            trust=trust,
             users={role: Key.generate("user") for role in Role},
             signers={role: new_signer(writer) for role, writer in _SIGNERS.items()},
+            routes_password=secrets.token_urlsafe(32),
         )
 
 
@@ -98,8 +97,12 @@ class Installation:
 
     @property
     def server_configuration(self) -> Path:
-        """What nats-server is started with."""
-        return self.folder / _CONFIGURATION
+        """What the only nats-server is started with."""
+        return self.configuration_of(_ALONE)
+
+    def configuration_of(self, node: str) -> Path:
+        """What one of several servers is started with."""
+        return self.folder / _SERVERS / f"{node}.conf"
 
     @property
     def keyring(self) -> signing.Keyring:
@@ -136,17 +139,40 @@ class Installation:
             raise errors.InstallationError(f"{file} cannot be read: {error}") from error
 
 
-def create(folder: Path, *, port: int = 4222, host: str = "127.0.0.1") -> Installation:
+def create(
+    folder: Path, *, port: int = 4222, host: str = "127.0.0.1", nodes: Sequence[Node] = ()
+) -> Installation:
     """The installation in this folder; a new one where there is none. Nothing that exists is overwritten.
+
+    With `nodes` it is for that many servers, otherwise for one on `host` and `port`.
 
     Raises:
         errors.InstallationError: the folder holds something else, or only part of an installation.
     """
     if folder.exists() and any(folder.iterdir()):
         return load(folder)
-    settings = ServerSettings(state=folder.absolute() / "state", host=host, port=port)
-    _write(folder, build(Keys.generate(), settings, clock.now()))
+    keys, state = Keys.generate(), folder.absolute() / "state"
+    if nodes:
+        servers = clustered(nodes, state, keys.routes_password)
+    else:
+        servers = {_ALONE: server.Server(state=state, host=host, port=port)}
+    _write(folder, build(keys, servers, clock.now()))
     return load(folder)
+
+
+def clustered(nodes: Sequence[Node], state: Path, password: str) -> dict[str, server.Server]:
+    """What each of several servers is told, by name."""
+    routes = [f"{node.host}:{node.cluster_port}" for node in nodes]
+    return {
+        node.name: server.Server(
+            state=state / node.name,
+            host=node.host,
+            port=node.port,
+            name=node.name,
+            cluster=server.Cluster(routes=routes, host=node.host, port=node.cluster_port, password=password),
+        )
+        for node in nodes
+    }
 
 
 def load(folder: Path) -> Installation:
@@ -155,7 +181,9 @@ def load(folder: Path) -> Installation:
     Raises:
         errors.InstallationError: the folder holds none, or only part of one.
     """
-    missing = [path for path in (_ACCOUNTS, _KEYRING, _CONFIGURATION) if not (folder / path).is_file()]
+    missing = [path for path in (_ACCOUNTS, _KEYRING) if not (folder / path).is_file()]
+    if not any((folder / _SERVERS).glob("*.conf")):
+        missing.append(f"{_SERVERS}/{_ALONE}.conf")
     if missing:
         raise errors.InstallationError(f"{folder} is no installation: {', '.join(missing)} missing")
     try:
@@ -165,13 +193,17 @@ def load(folder: Path) -> Installation:
     return Installation(folder, accounts)
 
 
-def build(keys: Keys, settings: ServerSettings, now: int) -> dict[str, Content]:
-    """Every file of an installation by its path."""
+def build(keys: Keys, servers: Mapping[str, server.Server], now: int) -> dict[str, Content]:
+    """Every file of an installation by its path; a configuration per server, by its name."""
+    trust = keys.trust
     accounts = identities.Accounts(
-        operator=keys.operator.public, system=keys.system.public, core=keys.core.public, run=keys.run.public
+        operator=trust.operator.public,
+        system=trust.system.public,
+        core=trust.core.public,
+        run=trust.run.public,
     )
-    signs = {Role.SYSTEM: (accounts.system, keys.system_signing)}
-    core = (accounts.core, keys.core_signing)
+    signs = {Role.SYSTEM: (accounts.system, trust.system_signing)}
+    core = (accounts.core, trust.core_signing)
     entries = {keys.signers[role].kid: keys.signers[role].entry(writer) for role, writer in _SIGNERS.items()}
     files = {
         _credentials(role): Content(
@@ -183,50 +215,22 @@ def build(keys: Keys, settings: ServerSettings, now: int) -> dict[str, Content]:
         f"{role.value}/signing.key": Content(f"{signer.text()}\n") for role, signer in keys.signers.items()
     }
     secret_keys = {
-        "operator/operator.nk": keys.operator_signing,
-        "operator/run.nk": keys.run_signing,
-        "offline/identity.nk": keys.operator,
-        "offline/core.nk": keys.core_signing,
-        "offline/sys.nk": keys.system_signing,
+        "operator/operator.nk": trust.operator_signing,
+        "operator/run.nk": trust.run_signing,
+        "offline/identity.nk": trust.operator,
+        "offline/core.nk": trust.core_signing,
+        "offline/sys.nk": trust.system_signing,
     }
     files |= {path: Content(f"{key.seed}\n") for path, key in secret_keys.items()}
     files[_ACCOUNTS] = Content(_json(accounts), is_secret=False)
     files[_KEYRING] = Content(_json(entries), is_secret=False)
-    files[_CONFIGURATION] = Content(_json(server_configuration(keys, settings, now)), is_secret=False)
-    return files
-
-
-def server_configuration(keys: Keys, settings: ServerSettings, now: int) -> dict[str, object]:
-    """What nats-server reads: its configuration language includes JSON."""
-    vouching = keys.operator_signing
-    return {
-        "server_name": settings.name,
-        "host": settings.host,
-        "port": settings.port,
-        "max_payload": MAX_PAYLOAD_BYTES,
-        "ping_interval": "10s",
-        "ping_max": 2,
-        "operator": identities.operator_token(keys.operator, vouching, keys.system.public, now),
-        "system_account": keys.system.public,
-        # the memory resolver would forget revocations at a restart
-        "resolver": {
-            "type": "full",
-            "dir": str(settings.state / "accounts"),
-            "allow_delete": False,
-            "interval": "2m",
-        },
-        "resolver_preload": {
-            keys.system.public: identities.system_account(
-                keys.system.public, keys.system_signing, vouching, now
-            ),
-            keys.core.public: identities.core_account(keys.core.public, keys.core_signing, vouching, now),
-            keys.run.public: identities.run_account(
-                keys.run.public, keys.run_signing, keys.core.public, vouching, now
-            ),
-        },
-        # without it an acknowledged append may be lost with the machine: the default flushes every two minutes
-        "jetstream": {"store_dir": str(settings.state / "jetstream"), "sync_interval": "always"},
+    files |= {
+        f"{_SERVERS}/{name}.conf": Content(
+            _json(server.configuration(trust, each, now)), is_secret=each.cluster is not None
+        )
+        for name, each in servers.items()
     }
+    return files
 
 
 def new_signer(writer: types.Writer) -> signing.Signer:

@@ -27,8 +27,8 @@ STREAM_NOT_FOUND = 10059
 MESSAGE_NOT_FOUND = 10037
 WRONG_SEQUENCE = frozenset({10071, 10164})
 """A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
-ALREADY_THERE = 10077
-"""The most messages per subject are there."""
+_NOT_STORED = 10077
+_MOST_ARE_THERE = "maximum messages per subject exceeded"
 TOO_LARGE = 10054
 
 Reply = TypeVar("Reply")
@@ -198,6 +198,11 @@ async def cancellable(awaitable: Awaitable[Found]) -> Found:
     finally:
         if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError
+
+
+def is_already_there(error: errors.BrokerError) -> bool:
+    """Whether a message was refused because its subject has its one already; a full stream has the same code."""
+    return error.code == _NOT_STORED and error.message == _MOST_ARE_THERE
 
 
 def broker_error(error: Exception, what: str) -> errors.BrokerError:

@@ -104,7 +104,7 @@ class Objects:
             try:
                 await jetstream.publish(self.nc, subject, payload)
             except errors.BrokerError as error:
-                if error.code == jetstream.ALREADY_THERE:
+                if jetstream.is_already_there(error):
                     return True
                 if error.code == jetstream.TOO_LARGE or isinstance(error, errors.BrokerClosedError):
                     raise

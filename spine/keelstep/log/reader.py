@@ -2,10 +2,15 @@
 
 By batched direct gets: one request, every message of all writers' subjects after a sequence, in order. A follower may
 answer, so the newest messages may be missing: what rests on such a read ends in a fenced append.
+
+All readers of a connection share one inbox: a subscription for each read would cost as much as the read.
 """
 
-import contextlib
-from collections.abc import Sequence
+import asyncio
+import itertools
+import weakref
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 import nats.errors
@@ -74,26 +79,84 @@ class StreamReader:
             "max_bytes": BATCH_BYTES,
             "next_by_subj": subjects.spine(self._shard, tenant, xid, "*"),
         }
-        found: list[Stored] = []
+        return await _inbox(self._nc).ask(self._nc, self._subject, msgspec.json.encode(wanted), what=xid)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What has arrived of one batch."""
+
+    whole: "asyncio.Future[bool]"
+    """Whether these are the last messages there are."""
+    messages: list[Stored] = field(default_factory=list)
+
+    def add(self, message: Msg) -> None:
+        """The next message of the batch, or its end."""
+        if self.whole.done():
+            return
         try:
-            inbox = self._nc.new_inbox()
-            subscription = await self._nc.subscribe(inbox)
-            try:
-                await self._nc.publish(self._subject, msgspec.json.encode(wanted), reply=inbox)
-                while True:
-                    message = await jetstream.cancellable(subscription.next_msg(timeout=TIMEOUT_SECONDS))
-                    if _is_end(message):
-                        return found, not found or _pending(message) == 0
-                    found.append(_stored(message))
-            finally:
-                with contextlib.suppress(
-                    nats.errors.Error
-                ):  # the connection may be gone, and the inbox with it
-                    await subscription.unsubscribe()
+            if _is_end(message):
+                self.whole.set_result(not self.messages or _pending(message) == 0)
+            else:
+                self.messages.append(_stored(message))
+        except errors.BrokerUnavailableError as error:
+            self.whole.set_exception(error)
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """Where the batches of one connection arrive, each under a token of its own."""
+
+    prefix: str
+    _batches: dict[str, _Batch] = field(default_factory=dict)
+    _tokens: Iterator[int] = field(default_factory=itertools.count)
+    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _is_open: bool = False
+
+    async def ask(self, nc: Client, subject: str, request: bytes, *, what: str) -> tuple[list[Stored], bool]:
+        """A batch, and whether it ends with the last message there is."""
+        token = str(next(self._tokens))
+        batch = self._batches[token] = _Batch(asyncio.get_running_loop().create_future())
+        try:
+            await self._open(nc)
+            await nc.publish(subject, request, reply=f"{self.prefix}.{token}")
+            while True:
+                arrived = len(batch.messages)
+                await jetstream.cancellable(asyncio.wait((batch.whole,), timeout=TIMEOUT_SECONDS))
+                if batch.whole.done():
+                    return batch.messages, batch.whole.result()
+                if nc.is_closed:
+                    raise errors.BrokerClosedError
+                if len(batch.messages) == arrived:
+                    raise errors.BrokerUnavailableError(f"reading {what}")
         except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
             raise errors.BrokerClosedError from error
         except nats.errors.Error as error:
-            raise errors.BrokerUnavailableError(f"reading {xid}") from error
+            raise errors.BrokerUnavailableError(f"reading {what}") from error
+        finally:
+            del self._batches[token]
+
+    async def _open(self, nc: Client) -> None:
+        async with self._opening:
+            if not self._is_open:
+                await nc.subscribe(f"{self.prefix}.*", cb=self._receive)
+                self._is_open = True
+
+    async def _receive(self, message: Msg) -> None:
+        batch = self._batches.get(message.subject.rpartition(".")[2])
+        if batch is not None:
+            batch.add(message)
+
+
+_inboxes: "weakref.WeakKeyDictionary[Client, _Inbox]" = weakref.WeakKeyDictionary()
+
+
+def _inbox(nc: Client) -> _Inbox:
+    """The inbox of a connection, for as long as that lives."""
+    found = _inboxes.get(nc)
+    if found is None:
+        found = _inboxes[nc] = _Inbox(nc.new_inbox())
+    return found
 
 
 def _is_end(message: Msg) -> bool:

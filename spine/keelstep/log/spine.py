@@ -13,11 +13,16 @@ then is fixed (DESIGN: the fence and its four outcomes):
         └─ others' events ──► fold, ask `propose` again ──► append what it wants now, or nothing
 
 While a publish is undetermined its writer proposes nothing else. No decision is taken here: `propose` decides.
+
+Own appends are folded at once, with a provisional time; the broker's own comes when they are read back, or, for a
+program that follows the stream, when it hears of them (`hear`). Hearing is enough: the bytes are ours, and the fence
+says that nothing lies between an own append and what was known before it.
 """
 
 import asyncio
 import contextlib
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -25,6 +30,7 @@ from typing import Protocol
 import msgspec
 import nats.errors
 import structlog
+from msgspec import structs
 from nats.aio.client import Client
 
 from keelstep import errors, points
@@ -38,10 +44,16 @@ log = structlog.get_logger(__name__)
 
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+TYPE_HEADER = "Keelstep-Type"
+"""The event's type once more, for whoever follows headers only. Nothing is decided by it."""
 PUBLISH_TIMEOUT_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
 _WRONG_SEQUENCE = frozenset({10071, 10164})
 """A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
+_FULL = frozenset({10002, 10023, 10028, 10047, 10077, 10109})
+"""No room in account, server or memory; no storage; the stream is full, or cannot be written; it is sealed."""
+_REFUSALS = 4
+"""So many in a row, over a third of a second, are no passing trouble."""
 
 
 class Reader(Protocol):
@@ -108,10 +120,19 @@ class Log:
     xid: str
     on_outcome: Callable[[State, Stored, execution.Outcome], None] | None = None
     """Told of every message read, in order: for metrics and reports."""
+    does_hear: bool = False
+    """True where a follower of the stream tells of every message: then own appends are kept until it does."""
     state: State = field(init=False)
     """The fold, with this program's own appends. Their stored time is provisional until `confirm`."""
     _read: State = field(init=False)
     """The fold of what was read back from the broker, nothing else."""
+    proven_at: int = field(init=False, default=0)
+    """When the broker was last asked what is stored and `state` was all of it; boot-time nanoseconds."""
+    _own: deque[Stored] = field(init=False, default_factory=deque)
+    """Own appends, oldest first, that were neither read back nor heard of."""
+    _early: dict[int, int] = field(init=False, default_factory=dict)
+    """What was heard while a publish is undetermined: it may be that one. Position and the broker's time."""
+    _is_publishing: bool = field(init=False, default=False)
     _vouch: validity.Vouch = field(init=False)
     _is_trusted: bool = field(init=False, default=False)
     """The keyring has vouched for an append of ours, so it will for every other: the key stays the same."""
@@ -125,6 +146,11 @@ class Log:
     def read_position(self) -> int:
         """The last message read back; this program's own appends may lie after it."""
         return self._read.position
+
+    @property
+    def read_at(self) -> int:
+        """The broker's time of the last valid event read back, nanoseconds since 1970."""
+        return self._read.stored_at
 
     async def refresh(self) -> State:
         """Read what is new and fold it."""
@@ -143,12 +169,21 @@ class Log:
                 await asyncio.sleep(pause)
             return self.state
 
-    async def append(self, propose: Propose) -> envelope.Event | None:
+    def hear(self, position: int, stored_at: int) -> None:
+        """A message was stored then, by the broker's clock. In the order of positions, each at least once."""
+        if self._own and self._own[0].position == position:
+            self._confirm_own(stored_at)
+        elif self._is_publishing:
+            self._early[position] = stored_at
+
+    async def append(self, propose: Propose, *, has_happened: bool = False) -> envelope.Event | None:
         """Append what `propose` wants, deciding again whenever others' events came between.
 
-        Returns the stored event, or None where `propose` wanted nothing any more.
+        Returns the stored event, or None where `propose` wanted nothing any more. What `has_happened` is held on to
+        until it is stored, however long the broker refuses it.
 
         Raises:
+            errors.LogFullError: the broker takes no event at all, so this one was not stored; a person must act.
             errors.UndecidableError: the log holds an event this program does not know.
             errors.BrokerClosedError: the connection is closed for good.
             Exception: whatever `propose` raises.
@@ -162,7 +197,7 @@ class Log:
                     return None
                 program = points.program(self.author.writer)
                 points.reached(f"{program}.before.{proposal.type}")
-                stored = await self._publish(self._build(proposal))
+                stored = await self._publish(proposal.type, self._build(proposal), has_happened)
                 if stored is not None:
                     points.reached(f"{program}.after.{proposal.type}")
                     return stored
@@ -194,7 +229,7 @@ class Log:
             raise errors.EventTooLargeError(proposal.type, len(payload), envelope.MAX_BYTES)
         return payload
 
-    async def _publish(self, payload: bytes) -> envelope.Event | None:
+    async def _publish(self, type_name: str, payload: bytes, has_happened: bool) -> envelope.Event | None:
         """Publish until stored, or until others' events are found instead (None). Outcomes 1 to 3 of the fence."""
         subject = subjects.spine(self.author.shard, self.tenant, self.xid, self.author.writer)
         expected = self.state.position
@@ -202,23 +237,35 @@ class Log:
         headers = {
             EXPECTED: str(expected),
             EXPECTED_SUBJECT: subjects.spine(self.author.shard, self.tenant, self.xid, "*"),
+            TYPE_HEADER: type_name,
         }
         if signature:
             headers[signing.HEADER] = signature
-        for pause in _pauses():
-            ack = await _request(self.nc, subject, payload, headers)
-            if ack.position:
-                return self._stored(payload, signature, ack.position)
-            found, news = await self._look_for(payload, expected, ack.last)
-            if found is not None:
-                return found
-            if news:
-                return None
-            log.info("append_repeated", execution=self.xid, expected=expected, why=ack.why)
-            await asyncio.sleep(pause)
+        self._is_publishing = self.does_hear
+        try:
+            refusals: int | None = 0
+            for pause in _pauses():
+                asked_at = clock.boot()
+                ack = await _request(self.nc, subject, payload, headers)
+                if ack.position:
+                    return self._stored(payload, signature, ack.position, asked_at)
+                found, news = await self._look_for(payload, expected, ack.last)
+                if found is not None:
+                    return found
+                if news:
+                    return None
+                # once a try was not answered it may still be stored, so nobody may go on as if it were not
+                refusals = refusals + 1 if refusals is not None and ack.is_full else None
+                if refusals == _REFUSALS and not has_happened:
+                    raise errors.LogFullError(ack.why)
+                log.info("append_repeated", execution=self.xid, expected=expected, why=ack.why)
+                await asyncio.sleep(pause)
+        finally:
+            self._is_publishing = False
+            self._early.clear()
         raise AssertionError("pauses never end")
 
-    def _stored(self, payload: bytes, signature: str, position: int) -> envelope.Event:
+    def _stored(self, payload: bytes, signature: str, position: int, asked_at: int) -> envelope.Event:
         stored = Stored(
             position=position,
             writer=self.author.writer,
@@ -232,8 +279,18 @@ class Log:
         if not isinstance(outcome, envelope.Event):
             raise errors.OwnEventVoidError(self.xid, getattr(outcome, "reason", "undecidable"))
         self._is_trusted = True
-        self.state = after
+        self.state, self.proven_at = after, asked_at
+        if self.does_hear:
+            self._own.append(stored)
+            if len(self._own) == 1 and position in self._early:
+                self._confirm_own(self._early[position])
         return outcome
+
+    def _confirm_own(self, stored_at: int) -> None:
+        """The oldest own append has the broker's time: to what was read back it is the next message."""
+        self._fold(structs.replace(self._own.popleft(), stored_at=stored_at), _believe)
+        if not self._own:
+            self.state = self._read
 
     async def _look_for(self, payload: bytes, expected: int, last: int) -> tuple[envelope.Event | None, bool]:
         """My event, where these bytes are stored and valid; and whether anything new was read at all."""
@@ -251,17 +308,27 @@ class Log:
 
     async def _catch_up(self) -> list[tuple[Stored, execution.Outcome]]:
         """Fold everything after what was last read back. Own provisional appends are read again, as stored."""
-        outcomes: list[tuple[Stored, execution.Outcome]] = []
-        state = self._read
-        for stored in await self.reader.read(self.tenant, self.xid, state.position):
-            state, outcome = execution.advance(state, stored, self._vouch)
-            outcomes.append((stored, outcome))
-            if self.on_outcome is not None:
-                self.on_outcome(state, stored, outcome)
-        self._read = state
-        if state.position >= self.state.position:
-            self.state = state
+        asked_at = clock.boot()
+        messages = await self.reader.read(self.tenant, self.xid, self._read.position)
+        # what was heard of meanwhile is folded already
+        news = [stored for stored in messages if stored.position > self._read.position]
+        if self.on_outcome is None:
+            self._read, found = execution.fold(self._read, news, self._vouch)
+            outcomes = list(zip(news, found, strict=True))
+        else:
+            outcomes = [self._fold(stored, self._vouch) for stored in news]
+        while self._own and self._own[0].position <= self._read.position:
+            self._own.popleft()
+        if self._read.position >= self.state.position:
+            self.state, self.proven_at = self._read, asked_at
         return outcomes
+
+    def _fold(self, stored: Stored, vouch: validity.Vouch) -> tuple[Stored, execution.Outcome]:
+        """The next message as the broker has it."""
+        self._read, outcome = execution.advance(self._read, stored, vouch)
+        if self.on_outcome is not None:
+            self.on_outcome(self._read, stored, outcome)
+        return stored, outcome
 
 
 class _Ack(msgspec.Struct, frozen=True):
@@ -270,6 +337,8 @@ class _Ack(msgspec.Struct, frozen=True):
     position: int = 0
     last: int = 0
     why: str = ""
+    is_full: bool = False
+    """True where the broker stores nothing more, whatever it is."""
 
 
 class _AckError(msgspec.Struct, frozen=True):
@@ -309,7 +378,7 @@ async def _request(nc: Client, subject: str, payload: bytes, headers: dict[str, 
         return _Ack(last=_named_sequence(ack.error.description), why=ack.error.description)
     if ack.error.err_code == 10054:
         raise errors.EventTooLargeError("event", len(payload), envelope.MAX_BYTES)
-    return _Ack(why=ack.error.description)
+    return _Ack(why=ack.error.description, is_full=ack.error.err_code in _FULL)
 
 
 def _named_sequence(description: str) -> int:

@@ -65,7 +65,7 @@ def spine(shard: int, replicas: int) -> Settings:
     return {
         **_EVERY,
         "name": subjects.stream(shard),
-        "subjects": [f"spine.{shard}.>"],
+        "subjects": [subjects.whole(shard)],
         "max_msg_size": MAX_EVENT_BYTES,
         "deny_purge": False,
         "num_replicas": replicas,

@@ -19,6 +19,11 @@ def spine(shard: int, tenant: str, xid: str, writer: str) -> str:
     return f"spine.{shard}.{tenant}.{xid}.{writer}"
 
 
+def whole(shard: int) -> str:
+    """Every writer's subject of every execution of a shard: what its stream takes."""
+    return f"spine.{shard}.>"
+
+
 def attempt(number: int) -> str:
     """A runner's writer token."""
     return f"a{number}"

@@ -42,6 +42,8 @@ _DELIVERY = "$JS.ACK."
 """Where a delivered message is acknowledged; the broker sets it, no writer can."""
 _SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 _FORGET_SECONDS = 30
+_CONFIRMED = int(2.5 * clock.SECOND)
+"""A leader hears of the others every second or two; without it they wait at least four before they choose anew."""
 _BACKOFF_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 
@@ -68,15 +70,29 @@ class Place:
     """When it was created: another value is another stream."""
     last: int
     """Its last sequence."""
+    leader: str = ""
+    """The server that said so, of several; empty where there is one only."""
 
 
 class _State(msgspec.Struct, frozen=True):
     last_seq: int
 
 
+class _Replica(msgspec.Struct, frozen=True):
+    current: bool = False
+    active: int = 0
+    """How long ago the leader heard of it, nanoseconds; 0 where it never did."""
+
+
+class _Cluster(msgspec.Struct, frozen=True):
+    leader: str = ""
+    replicas: list[_Replica] = []
+
+
 class _Info(msgspec.Struct, frozen=True):
     created: str
     state: _State
+    cluster: _Cluster | None = None
 
 
 class _Consumer(msgspec.Struct, frozen=True):
@@ -86,11 +102,26 @@ class _Consumer(msgspec.Struct, frozen=True):
 async def place(nc: Client, stream: str, timeout: float = jetstream.TIMEOUT_SECONDS) -> Place:
     """Where a stream stands, as its leader knows it.
 
+    Of several servers, one that was cut off or stood still answers as the leader it once was, and while there is none
+    anybody answers: neither is believed.
+
     Raises:
-        errors.BrokerError: the broker did not answer, or the stream does not exist.
+        errors.BrokerUnavailableError: no answer in time, or none of a server that leads for sure.
+        errors.BrokerError: the stream does not exist.
     """
     info = await jetstream.call(nc, f"STREAM.INFO.{stream}", type=_Info, timeout=timeout)
-    return Place(incarnation=info.created, last=info.state.last_seq)
+    if info.cluster is not None and not _leads(info.cluster):
+        raise errors.BrokerUnavailableError(f"{stream} has no leader at this moment that the others confirm")
+    leader = info.cluster.leader if info.cluster is not None and info.cluster.replicas else ""
+    return Place(incarnation=info.created, last=info.state.last_seq, leader=leader)
+
+
+def _leads(cluster: _Cluster) -> bool:
+    """Whether so many others have lately confirmed the leader that they cannot have chosen another one."""
+    if not cluster.leader:
+        return False
+    confirmed = [each for each in cluster.replicas if each.current and 0 < each.active < _CONFIRMED]
+    return 2 * (1 + len(confirmed)) > 1 + len(cluster.replicas)
 
 
 @dataclass(slots=True, kw_only=True)

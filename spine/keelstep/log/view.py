@@ -2,7 +2,9 @@
 
 A `View` follows the control records in memory and answers at once. It also knows whether what it knows is current: it
 keeps asking the broker for the stream's last sequence, and once everything up to it was handled, it was current at the
-moment it asked. A heartbeat would prove less: after a pause of this process, old ones would still be waiting.
+moment it asked. A heartbeat would prove less: after a pause of this process, old ones would still be waiting. Of several
+brokers, an answer counts once the same one has answered twice in a row: one that stood still believes for a moment that
+it still leads.
 
     stale ──handled all that the stream held, when asked under two seconds ago──► current
       ▲                                                                             │
@@ -58,6 +60,8 @@ class View:
     _proof: _Proof | None = None
     _proven_at: int | None = None
     _proven: asyncio.Event = field(default_factory=asyncio.Event)
+    _leader: str | None = None
+    """Who gave the last answer; None where there was none."""
 
     def __post_init__(self) -> None:
         self._tail = tail.Tail(
@@ -154,9 +158,12 @@ class View:
                 raise
             except errors.BrokerError as error:
                 log.debug("control_not_proven", why=error.message)
+                self._leader = None
             else:
-                self._proof = _Proof(asked_at, place)
-                self._prove()
+                if place.leader in ("", self._leader):
+                    self._proof = _Proof(asked_at, place)
+                    self._prove()
+                self._leader = place.leader
             await asyncio.sleep(_PROOF_EVERY_SECONDS)
 
     def _prove(self) -> None:

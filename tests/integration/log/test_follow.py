@@ -18,9 +18,9 @@ from keelstep.testing.broker import RunningBroker
 class Heard(list[tuple[str, str, str, int]]):
     """Every wake-up, in order."""
 
-    def wake(self, tenant: str, xid: str, writer: str, position: int) -> None:
+    def wake(self, heard: follow.Heard) -> None:
         """Note it."""
-        self.append((tenant, xid, writer, position))
+        self.append((heard.tenant, heard.xid, heard.writer, heard.position))
 
     def positions(self, tenant: str) -> list[int]:
         """Those of one tenant."""

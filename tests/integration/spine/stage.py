@@ -15,14 +15,14 @@ from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log, Proposal, Propose, Reader
 from keelstep.testing import builders
-from keelstep.testing.broker import RunningBroker
+from keelstep.testing.clients import Clients
 
 
 @dataclass(slots=True)
 class Stage:
     """A broker, a tenant and an execution of this test's own."""
 
-    broker: RunningBroker
+    broker: Clients
     tenant: str
     xid: str
     reports: list[tuple[Stored, object]] = field(default_factory=list)

@@ -14,6 +14,7 @@ from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import PUBLISH_TIMEOUT_SECONDS, Proposal
 from keelstep.testing import eventually
+from keelstep.testing.broker import RunningBroker
 from tests.integration.spine import stage as stages
 from tests.integration.spine.stage import Behind, Proxy, Stage
 
@@ -146,9 +147,9 @@ async def test_confirming_outlasts_a_follower_that_is_behind(stage: Stage) -> No
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def wire(stage: Stage) -> AsyncIterator[Proxy]:
+async def wire(broker: RunningBroker) -> AsyncIterator[Proxy]:
     """A wire to the broker that may be cut."""
-    async with Proxy(stage.broker.port) as proxy:
+    async with Proxy(broker.port) as proxy:
         yield proxy
 
 
@@ -227,22 +228,24 @@ async def test_an_append_that_was_lost_is_published_again_byte_for_byte(stage: S
     await nc.close()
 
 
-async def test_a_broker_that_answers_late_stores_once(own_stage: Stage) -> None:
+async def test_a_broker_that_answers_late_stores_once(own_stage: Stage, own_broker: RunningBroker) -> None:
     """It stood still while the append was on its way; the writer looked for it, and found it."""
     stage = own_stage
     log = await stage.begun()
     asked: list[State] = []
-    stage.broker.freeze()
+    own_broker.freeze()
     appending = asyncio.create_task(log.append(stages.counting(stages.toggled, asked)))
     await eventually.true(lambda: len(asked) == 1, "it was proposed")
     done, _ = await asyncio.wait({appending}, timeout=PUBLISH_TIMEOUT_SECONDS * 1.2)
     assert not done
-    stage.broker.thaw()
+    own_broker.thaw()
     assert await appending is not None
     assert (len(asked), len(await stage.stored())) == (1, 3)
 
 
-async def test_a_broker_that_was_killed_keeps_what_it_acknowledged(own_stage: Stage) -> None:
+async def test_a_broker_that_was_killed_keeps_what_it_acknowledged(
+    own_stage: Stage, own_broker: RunningBroker
+) -> None:
     """Appends go on through the restart: nothing acknowledged is lost, nothing is there twice."""
     stage = own_stage
     log = await stage.begun()
@@ -256,7 +259,7 @@ async def test_a_broker_that_was_killed_keeps_what_it_acknowledged(own_stage: St
 
     async def restart() -> None:
         await eventually.true(lambda: len(acknowledged) >= 5, "some are acknowledged")
-        await stage.broker.restart(kill=True)
+        await own_broker.restart(kill=True)
 
     await asyncio.gather(append(), restart())
     checked(await log.refresh(), events=32)

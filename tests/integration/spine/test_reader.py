@@ -12,6 +12,7 @@ from keelstep.log import reader, subjects
 from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
 from keelstep.testing import eventually
+from keelstep.testing.broker import RunningBroker
 from tests.integration.spine.stage import Stage
 
 
@@ -90,13 +91,15 @@ async def test_a_broker_that_does_not_answer_is_told_as_such(
     own_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asking again may help; nothing is taken for the end of the log."""
+    broker = own_stage.broker
+    assert isinstance(broker, RunningBroker)
     await own_stage.begun()
-    source = StreamReader(await own_stage.broker.connect(Role.GATEWAY), 0)
+    source = StreamReader(await broker.connect(Role.GATEWAY), 0)
     monkeypatch.setattr(reader, "TIMEOUT_SECONDS", 0.3)
-    own_stage.broker.freeze()
+    broker.freeze()
     with pytest.raises(errors.BrokerUnavailableError):
         await source.read(own_stage.tenant, own_stage.xid, 0)
-    own_stage.broker.thaw()
+    broker.thaw()
 
     async def all_of_it() -> bool:
         try:

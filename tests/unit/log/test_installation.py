@@ -1,13 +1,17 @@
 """An installation is made once, completely, with each secret where only its program looks."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from keelstep import errors
 from keelstep.events import types
-from keelstep.log import installation
+from keelstep.log import installation, server
 from keelstep.log.identities import Role
+from keelstep.log.installation import Node
+
+NODES = [Node(name=f"n{number}", port=4000 + number, cluster_port=5000 + number) for number in range(3)]
 
 
 def _content(folder: Path) -> dict[str, bytes]:
@@ -84,11 +88,43 @@ def test_operator_and_gateway_sign_and_the_keyring_tells_them_apart(tmp_path: Pa
 
 def test_the_server_keeps_what_must_survive() -> None:
     """Appends are synced, revocations stay on disk, objects fit."""
-    keys, settings = (
-        installation.Keys.generate(),
-        installation.ServerSettings(state=Path("/var/lib/keelstep")),
-    )
-    conf = installation.server_configuration(keys, settings, 0)
+    trust = installation.Keys.generate().trust
+    conf = server.configuration(trust, server.Server(state=Path("/var/lib/keelstep")), 0)
     assert conf["jetstream"] == {"store_dir": "/var/lib/keelstep/jetstream", "sync_interval": "always"}
     assert conf["resolver"]["type"] == "full"  # type: ignore[index]
     assert conf["max_payload"] == 8 * 1024 * 1024
+    assert "cluster" not in conf
+
+
+def test_each_server_of_a_cluster_has_a_name_and_a_state_of_its_own_and_the_same_trust(
+    tmp_path: Path,
+) -> None:
+    """Two that shared a name or a folder would count as one copy; two that trust differently would not talk."""
+    site = _clustered(tmp_path)
+    conf = [json.loads(site.configuration_of(node.name).read_bytes()) for node in NODES]
+    assert [each["server_name"] for each in conf] == [node.name for node in NODES]
+    assert len({each["jetstream"]["store_dir"] for each in conf}) == len(NODES)
+    assert len({each["resolver"]["dir"] for each in conf}) == len(NODES)
+    for shared in ("operator", "system_account", "resolver_preload"):
+        assert all(each[shared] == conf[0][shared] for each in conf)
+    assert all(each["cluster"]["routes"] == conf[0]["cluster"]["routes"] for each in conf)
+    assert len(conf[0]["cluster"]["routes"]) == len(NODES)
+
+
+def test_only_who_knows_the_password_joins_a_cluster_as_a_server(tmp_path: Path) -> None:
+    """A server may do everything, so the configuration that holds the password is a secret file."""
+    site = _clustered(tmp_path)
+    for node in NODES:
+        file = site.configuration_of(node.name)
+        asked = json.loads(file.read_bytes())["cluster"]["authorization"]
+        assert len(asked["password"]) > 40
+        assert file.stat().st_mode & 0o077 == 0
+        assert not any(
+            asked["password"].encode() in text
+            for name, text in _content(site.folder).items()
+            if not name.startswith("server/")
+        )
+
+
+def _clustered(tmp_path: Path) -> installation.Installation:
+    return installation.create(tmp_path / "site", nodes=NODES)

@@ -1,0 +1,96 @@
+"""What does a program know of its own appends that hears of them on the stream? All that a reader would, without reading."""
+
+from collections.abc import Sequence
+
+import pytest
+from nats.aio.client import Client
+
+from keelstep.domain.state import State
+from keelstep.events.frame import Stored
+from keelstep.log import spine
+from keelstep.log.spine import Log
+from tests.integration.spine.stage import Stage, attempted, started, toggled
+
+
+class Unread:
+    """A reader that nobody may need."""
+
+    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
+        """Not here."""
+        raise AssertionError("the log was read")
+
+
+async def hearing(stage: Stage) -> Log:
+    """The operator's log, which hears what is stored and must not read."""
+    log = await stage.log(reader=Unread())
+    log.does_hear = True
+    return log
+
+
+async def read(stage: Stage) -> State:
+    """The fold of what is stored."""
+    return await (await stage.log()).refresh()
+
+
+async def test_an_own_append_that_was_heard_of_need_not_be_read_back(stage: Stage) -> None:
+    """With the broker's own time the fold is, to the last field, the one that a reader gets."""
+    log = await hearing(stage)
+    for propose in (started, attempted, toggled, toggled):
+        await log.append(propose)
+        assert log.read_position < log.state.position
+        last = (await stage.stored())[-1]
+        log.hear(last.position, last.stored_at)
+        assert log.read_position == log.state.position == last.position
+    assert log.state == await read(stage)
+
+
+async def test_appends_are_heard_of_in_their_order_however_late(stage: Stage) -> None:
+    """Several may be on their way; until the last of them is heard the fold keeps what it knows."""
+    log = await hearing(stage)
+    for propose in (started, attempted, toggled):
+        await log.append(propose)
+    first, *others = await stage.stored()
+    log.hear(first.position, first.stored_at)
+    assert (log.read_position, log.state.position) == (first.position, others[-1].position)
+    for stored in others:
+        log.hear(stored.position, stored.stored_at)
+    assert log.state == await read(stage)
+
+
+async def test_an_append_may_be_heard_of_before_it_is_acknowledged(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The delivery may overtake the acknowledgement."""
+    log = await hearing(stage)
+    request = spine._request
+
+    async def overtaken(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> spine._Ack:
+        ack = await request(nc, subject, payload, headers)
+        last = (await stage.stored())[-1]
+        log.hear(last.position, last.stored_at)
+        return ack
+
+    monkeypatch.setattr(spine, "_request", overtaken)
+    await log.append(started)
+    assert log.read_position == log.state.position
+    assert log.state == await read(stage)
+
+
+async def test_what_others_append_is_not_taken_for_ones_own(stage: Stage) -> None:
+    """Heard of, it changes nothing: it must be read. Heard of again, it is not folded twice."""
+    log = await stage.log()
+    log.does_hear = True
+    await log.append(started)
+    await (await stage.log()).refresh()
+    other = await stage.log()
+    await other.refresh()
+    await other.append(attempted)
+    before = log.state
+    for stored in await stage.stored():
+        log.hear(stored.position, stored.stored_at)
+    assert log.state.position == before.position
+    await log.append(toggled)  # refused by the fence, read, decided again
+    for stored in await stage.stored():
+        log.hear(stored.position, stored.stored_at)
+    assert log.read_position == log.state.position
+    assert log.state == await read(stage)
