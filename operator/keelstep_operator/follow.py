@@ -13,9 +13,9 @@ async def run(ctx: Context) -> None:
         errors.BrokerClosedError: the connection is closed for good.
     """
 
-    def wake(tenant: str, xid: str, writer: str, position: int) -> None:
-        key = ctx.runs.by_xid.get(xid)
-        if key is not None and writer != types.Writer.OPERATOR:
+    def wake(heard: follow.Heard) -> None:
+        key = ctx.runs.by_xid.get(heard.xid)
+        if key is not None and heard.writer != types.Writer.OPERATOR:
             ctx.queue.wake(key)
 
     await follow.follow(ctx.nc, ctx.settings.shard, wake)

@@ -49,6 +49,8 @@ T = TypeVar("T")
 PROGRAM = "keelstep-operator"
 _CLOCK_SECONDS = 60.0
 _WAIT_SECONDS = 2.0
+_HEIGHT_SECONDS = 10.0
+"""Whether the API server's etcd is still the same is asked so often."""
 _STOP_SECONDS = 1.0
 
 
@@ -107,6 +109,7 @@ async def run(settings: Settings) -> None:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 *(group.create_task(held.hold(), name="lease") for held in holding),
+                group.create_task(_end_where_replaced(ctx), name="replaced"),
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(follow.run(ctx), name="follow"),
@@ -269,6 +272,18 @@ async def _check_clock(nc: Client) -> None:
             raise
         except errors.BrokerError as error:
             log.warning("clock_not_checked", why=error.message)
+
+
+async def _end_where_replaced(ctx: Context) -> None:
+    """What we remember of an API server is worth nothing to another one, whose watches would stay silent for ever."""
+    height = 0
+    while True:
+        with contextlib.suppress(errors.KubeError):
+            now = await ctx.kube.height()
+            if now < height:
+                raise errors.ClusterReplacedError
+            height = now
+        await asyncio.sleep(_HEIGHT_SECONDS)
 
 
 async def _first(*flags: asyncio.Event) -> None:

@@ -46,6 +46,8 @@ class Runtime:
     """What its container is like."""
 
     image: str
+    pull_policy: str
+    """Empty: Kubernetes' own."""
     command: Sequence[str]
     resources: Resources
     nats_url: str
@@ -78,6 +80,8 @@ def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+    if runtime.pull_policy:
+        container["imagePullPolicy"] = runtime.pull_policy
     resources = {key: part for key, part in runtime.resources.wire().items() if part}
     if resources:
         container["resources"] = resources

@@ -1,7 +1,7 @@
 """How is the operator set up? From the environment, once, in `main`; nothing else reads it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import pydantic
 import pydantic_settings
@@ -15,7 +15,8 @@ class Settings(pydantic_settings.BaseSettings):
     )
 
     nats_url: str
-    """Where the operator reaches the broker. No default: there is none that is right everywhere."""
+    """Where the operator reaches the broker; several addresses of a cluster are separated by commas. No default: there
+    is none that is right everywhere."""
     nats_credentials: Path
     """File with the operator's broker credentials. No default."""
     nats_replicas: Annotated[int, pydantic.Field(ge=1, le=5)] = 1
@@ -38,6 +39,8 @@ class Settings(pydantic_settings.BaseSettings):
     """Where runners reach the broker. Default: the same as the operator."""
     runner_image: str = "keelstep-runner:latest"
     """The runner's image where a strategy names none. Default: keelstep-runner:latest."""
+    runner_pull_policy: Literal["", "Always", "IfNotPresent", "Never"] = ""
+    """When a node pulls that image. Default: empty, Kubernetes' own: always for `latest`, else if it is not present."""
     runner_command: tuple[str, ...] = ("keelstep-runner",)
     """The command in that image. Default: keelstep-runner, what the package installs."""
     runner_env: dict[str, str] = {}

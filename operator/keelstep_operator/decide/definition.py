@@ -7,16 +7,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keelstep.domain import cel, schema, template
+from keelstep.domain import cel, contract, egress, schema, template
+from keelstep.domain.builtins import fit
 from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract, ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
+from keelstep.kinds.transport import RESERVED_HEADERS
 from keelstep_operator.decide import condition
 from keelstep_operator.decide.condition import Finding
 
 CRITERION_VARIABLES = ("output", "trace")
 BODY_VARIABLES = ("args",)
 RESPONSE_VARIABLES = ("status", "body")
+RESULT_VARIABLES = ("structured", "text", "content")
 _URL_NAME = re.compile(r"\{([^{}]*)\}")
 
 Objection = tuple[str, str]
@@ -87,27 +90,88 @@ def _idempotency_key(spec: ToolContractSpec) -> Objection | None:
     return None
 
 
-def _url(spec: ToolContractSpec) -> Objection | None:
-    """Does every `{name}` of the address name an argument?"""
-    if spec.transport.http is None:
+def _transport(spec: ToolContractSpec) -> Objection | None:
+    """Is there exactly one way to make the call?"""
+    if len(spec.transport.wire()) != 1:
         return "TransportMissing", "transport: name one, e.g. transport.http"
+    return None
+
+
+def _builtin(spec: ToolContractSpec) -> Objection | None:
+    """Does the function take what the schema promises, and is it called for what it is?"""
+    builtin = spec.transport.builtin
+    if builtin is None:
+        return None
+    if not contract.is_free_read(spec):
+        return (
+            "BuiltinMismatch",
+            "transport.builtin: a pure function is ReadOnly, tier 0, and costs nothing",
+        )
+    mismatch = fit.problem(builtin, spec)
+    return ("BuiltinMismatch", mismatch) if mismatch else None
+
+
+def _url(spec: ToolContractSpec) -> Objection | None:
+    """Does every `{name}` of the address and its query name an argument?"""
+    if spec.transport.http is None:
+        return None
     for name in _URL_NAME.findall(spec.transport.http.url):
         if name not in _properties(spec):
             return "UnknownArgument", f"transport.http.url: schema.input.properties has no {name!r}"
+    for place, name in enumerate(spec.transport.http.query):
+        if name not in _properties(spec):
+            return (
+                "UnknownArgument",
+                f"transport.http.query[{place}]: schema.input.properties has no {name!r}",
+            )
+    return None
+
+
+def _addresses(spec: ToolContractSpec) -> Objection | None:
+    """Does every address name its host in one form?"""
+    http, mcp, oauth2 = spec.transport.http, spec.transport.mcp, spec.credentials.oauth2
+    for name, url in (
+        ("transport.http.url", http.url if http is not None else None),
+        ("transport.mcp.http.url", mcp.http.url if mcp is not None and mcp.http is not None else None),
+        ("credentials.oauth2.tokenURL", oauth2.token_url if oauth2 is not None else None),
+    ):
+        try:
+            if url is not None:
+                egress.target(url)
+        except egress.AddressError as error:
+            return "AddressInvalid", f"{name}: {error}"
+    return None
+
+
+def _headers(spec: ToolContractSpec) -> Objection | None:
+    """Is no header one of those that frame the request?"""
+    http, mcp, secret = spec.transport.http, spec.transport.mcp, spec.credentials.header
+    named: list[tuple[str, str]] = []
+    if http is not None:
+        named += [(f"transport.http.headers[{n}].name", each.name) for n, each in enumerate(http.headers)]
+        named.append(("transport.http.idempotencyHeader", http.idempotency_header))
+    if mcp is not None and mcp.http is not None:
+        named += [
+            (f"transport.mcp.http.headers[{n}].name", each.name) for n, each in enumerate(mcp.http.headers)
+        ]
+    if secret is not None:
+        named.append(("credentials.header.name", secret.name))
+    for where, name in named:
+        if name.lower() in RESERVED_HEADERS:
+            return "HeaderReserved", f"{where}: {name} frames the request and is not a contract's to set"
     return None
 
 
 def _mappings(spec: ToolContractSpec) -> Objection | None:
     """Do body and response compile?"""
-    http = spec.transport.http
-    if http is None:
-        return None
+    http, mcp = spec.transport.http, spec.transport.mcp
     for name, source, variables in (
-        ("body", http.body, BODY_VARIABLES),
-        ("response", http.response, RESPONSE_VARIABLES),
+        ("http.body", http.body if http is not None else None, BODY_VARIABLES),
+        ("http.response", http.response if http is not None else None, RESPONSE_VARIABLES),
+        ("mcp.response", mcp.response if mcp is not None else None, RESULT_VARIABLES),
     ):
         if source is not None:
-            found = _cel_problem(f"transport.http.{name}", source, variables)
+            found = _cel_problem(f"transport.{name}", source, variables)
             if found is not None:
                 return found
     return None
@@ -162,7 +226,11 @@ def _tool_names(spec: AgentStrategySpec) -> Objection | None:
 _CONTRACT_CHECKS: Sequence[Callable[[ToolContractSpec], Objection | None]] = (
     _schemas,
     _idempotency_key,
+    _transport,
+    _builtin,
     _url,
+    _addresses,
+    _headers,
     _mappings,
 )
 _STRATEGY_CHECKS: Sequence[Callable[[AgentStrategySpec], Objection | None]] = (

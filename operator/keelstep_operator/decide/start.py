@@ -67,6 +67,7 @@ def decide(
             digest=tool.status.revision,
             tier=tool.spec.consequence_tier,
             estimate_micro_usd=contract.estimate_micro_usd(tool.spec),
+            builtin=tool.spec.transport.builtin is not None,
         )
     problem = inputs_problem(strategy.spec.prompt.slots, spec.inputs or {})
     if problem:

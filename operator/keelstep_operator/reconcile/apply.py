@@ -97,6 +97,7 @@ async def _run_attempt(ctx: Context, situation: Situation, number: int) -> None:
     settings = ctx.settings
     runtime = pods.Runtime(
         image=strategy.runner.image or settings.runner_image,
+        pull_policy=settings.runner_pull_policy,
         command=settings.runner_command,
         resources=strategy.runner.resources,
         nats_url=settings.url_for_runners,

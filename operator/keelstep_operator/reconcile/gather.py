@@ -23,10 +23,10 @@ from keelstep.kinds.strategy import AgentStrategy
 from keelstep.log.names import Binding
 from keelstep_operator import pods
 from keelstep_operator.context import Context
-from keelstep_operator.decide import execution as decisions
 from keelstep_operator.decide import facts, gate, start
 from keelstep_operator.logs import Held
 from keelstep_operator.queue import Key
+from keelstep_operator.reconcile import owner
 
 log = structlog.get_logger(__name__)
 
@@ -74,10 +74,10 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
         errors.ControlUnavailableError: nobody knows what is stopped.
         errors.KeelstepError: a server could not be asked.
     """
-    found = await _find(ctx, key)
+    found = await owner.find(ctx, key)
     if found is None:
-        binding = await _recorded(ctx, key)
-        if binding is not None and await _is_late(ctx, key, binding):
+        binding = await owner.recorded(ctx, key)
+        if binding is not None and await owner.is_late(ctx, key, binding):
             log.info("deletion_late", execution=key.name, tenant=key.namespace, xid=binding.xid)
             del ctx.runs.deletions[key]
             return await gather(ctx, key)
@@ -97,7 +97,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     known = ctx.runs.by_key.get(key)
     if known is not None and known[0] == execution.metadata.uid:
         binding = known[1]
-    elif half_deleted := await _half_deleted(ctx, key):
+    elif half_deleted := await owner.half_deleted(ctx, key):
         ctx.runs.deletions.setdefault(key, set()).add(half_deleted)
         return await gather(ctx, key)
     else:
@@ -117,15 +117,6 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     return await _facts(ctx, key, found, execution, binding)
 
 
-async def _half_deleted(ctx: Context, key: Key) -> str:
-    """The log of which an operator before us saw the deletion, wrote it down, and died before it freed the name."""
-    entry = await ctx.names.lookup(key.namespace, key.name)
-    if entry is None or entry.record.state != "bound":
-        return ""
-    state = await ctx.logs.hold(key.namespace, entry.record.xid, entry.record.shard).log.refresh()
-    return entry.record.xid if _says_deleted(state) else ""
-
-
 async def refresh(ctx: Context, before: Situation) -> Situation:
     """The facts again, after an event was appended.
 
@@ -133,46 +124,6 @@ async def refresh(ctx: Context, before: Situation) -> Situation:
         errors.KeelstepError: a server could not be asked.
     """
     return await _facts(ctx, before.key, before.found, before.facts.execution, before.binding)
-
-
-async def _find(ctx: Context, key: Key) -> kube.Object | None:
-    """The resource, unless a deletion of its name still has to be acted on."""
-    if key in ctx.runs.deletions:
-        return None
-    found = ctx.cache.get(key)
-    if found is None:
-        # missing in the cache proves nothing: it may not be filled yet
-        found = await ctx.kube.find(kube.EXECUTIONS, key.namespace, key.name)
-        if found is not None and ctx.cache.put(found):
-            return found
-        if found is not None and ctx.cache.is_dead(found["metadata"]["uid"]):
-            return None
-    return found
-
-
-async def _is_late(ctx: Context, key: Key, binding: Binding) -> bool:
-    """A deletion was seen, but by now the name belongs to another run: that one is left alone.
-
-    The API server is asked after the record was read: whoever gave the name to a resource saw it there.
-    """
-    meant = ctx.runs.deletions.get(key)
-    if meant is None:
-        return False
-    if binding.xid not in meant:
-        return True
-    found = await ctx.kube.find(kube.EXECUTIONS, key.namespace, key.name)
-    return found is not None and found["metadata"]["uid"] == binding.xid
-
-
-async def _recorded(ctx: Context, key: Key) -> Binding | None:
-    """The log of a name whose resource is gone."""
-    entry = await ctx.names.lookup(key.namespace, key.name)
-    if entry is None or entry.record.state != "bound":
-        return None
-    record = entry.record
-    binding = Binding(xid=record.xid, shard=record.shard, is_adopted=True, position=entry.position)
-    ctx.runs.bind(key, "", binding)
-    return binding
 
 
 async def _facts(
@@ -194,7 +145,7 @@ async def _facts(
         name=key.name,
         state=state,
         execution=execution,
-        is_deleted=execution is None and _is_deleted(ctx, key, state),
+        is_deleted=execution is None and owner.is_deleted(ctx, key, state),
         stop=stop,
         start=_start(ctx, execution) if state.started is None and execution is not None else None,
         pods=await _pods(ctx, key, state, uid),
@@ -210,16 +161,6 @@ async def _facts(
         binding=binding,
         facts=known,
     )
-
-
-def _is_deleted(ctx: Context, key: Key, state: states.State) -> bool:
-    """Its deletion was observed: by this process, or by one before that wrote it down."""
-    return key in ctx.runs.deletions or _says_deleted(state)
-
-
-def _says_deleted(state: states.State) -> bool:
-    is_sealed = state.started is None and state.is_over
-    return is_sealed or (state.cancelled is not None and state.cancelled.reason == decisions.DELETED)
 
 
 def _is_revoked(ctx: Context, state: states.State) -> bool:

@@ -33,7 +33,7 @@ from keelstep.log import jetstream, subjects
 log = structlog.get_logger(__name__)
 
 CONSUMER = "projector"
-BATCH = 1_000
+BATCH = 2_000
 """Messages per pull, and the most that `take` returns."""
 _HEARTBEAT_SECONDS = 1.0
 _SILENCE_SECONDS = 5 * _HEARTBEAT_SECONDS
@@ -41,14 +41,15 @@ _EXPIRES_SECONDS = 30
 _ACK_WAIT_SECONDS = 3600
 """Never reached in practice: unacknowledged messages come again when the consumer is made anew."""
 _CONSUMER_NOT_FOUND = 10014
+_TOKENS = 5
+"""Of a subject in the spine."""
 
 
 class FeedBroken(errors.BrokerUnavailableError):
     """The feed has a gap or fell silent; open it again from the position that was committed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One message of the shard."""
 
     tenant: str
@@ -59,6 +60,12 @@ class Arrival:
     """What `acknowledge` needs."""
     pending: int
     """How many messages came after it when it was sent."""
+
+
+def arrived(shard: int, tenant: str, xid: str, stored: Stored) -> Arrival:
+    """A message that came before, as it would come again."""
+    subject = subjects.spine(shard, tenant, xid, stored.writer)
+    return Arrival(tenant=tenant, xid=xid, stored=stored, subject=subject, receipt="", pending=0)
 
 
 class _Consumer(msgspec.Struct, frozen=True):
@@ -101,7 +108,10 @@ class Feed:
         self._asked, self._count, self._last, self._broken = 0, 0, after, ""
         self._inbox = self.nc.new_inbox()
         try:
-            self._subscription = await self.nc.subscribe(self._inbox, cb=self._receive)
+            # no more comes than was asked for; over a limit of its own the library would drop messages
+            self._subscription = await self.nc.subscribe(
+                self._inbox, cb=self._receive, pending_msgs_limit=0, pending_bytes_limit=0
+            )
         except nats.errors.Error as error:
             raise jetstream.broker_error(error, self.stream) from error
         try:
@@ -203,7 +213,11 @@ class Feed:
         if int(position) <= self._last:
             return
         self._last = int(position)
-        _, _, tenant, xid, writer = message.subject.split(".")
+        place = message.subject.split(".")
+        if len(place) != _TOKENS:  # no identity but the offline keys' may write there
+            log.error("message_misplaced", subject=message.subject, position=self._last)
+            return
+        _, _, tenant, xid, writer = place
         headers = message.headers
         stored = Stored(
             position=self._last,
@@ -241,7 +255,7 @@ def _configuration(shard: int, after: int) -> dict[str, Any]:
     return {
         "name": CONSUMER,
         "durable_name": CONSUMER,
-        "filter_subject": subjects.spine(shard, "*", "*", "*"),
+        "filter_subject": subjects.whole(shard),  # with any other the broker compares each message
         "deliver_policy": "by_start_sequence",
         "opt_start_seq": after + 1,
         "ack_policy": "all",

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from keelstep.domain import execution, validity
 from keelstep.domain.state import State
 from keelstep.events.frame import Stored
@@ -21,16 +23,14 @@ HELD_EVENTS = 300_000
 UNSIGNED = "Unsigned"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Vouched:
+class Vouched(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message, and whether its signature is its writer's."""
 
     arrival: Arrival
     is_signed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message, and what it was."""
 
     arrival: Arrival
@@ -39,8 +39,7 @@ class Judged:
     """The state that includes it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message as the tables hold it."""
 
     stored: Stored

@@ -11,19 +11,10 @@ from nats.aio.client import Client
 
 from keelstep import errors
 from keelstep.events import envelope
-from keelstep.log import jetstream, subjects
+from keelstep.log import jetstream, subjects, tail
 from keelstep.store.ledger import Progress
 
 REGRESSED = "StreamRegressed"
-
-
-class _State(msgspec.Struct, frozen=True):
-    last_seq: int
-
-
-class _Info(msgspec.Struct, frozen=True):
-    created: str
-    state: _State
 
 
 class _Raw(msgspec.Struct, frozen=True):
@@ -41,8 +32,8 @@ async def fresh(nc: Client, shard: int) -> Progress:
         errors.BrokerError: it does not exist, or the broker did not answer.
     """
     stream = subjects.stream(shard)
-    info = await jetstream.call(nc, f"STREAM.INFO.{stream}", type=_Info)
-    return Progress(shard=shard, stream=stream, incarnation=info.created, position=0, digest="")
+    place = await tail.place(nc, stream)
+    return Progress(shard=shard, stream=stream, incarnation=place.incarnation, position=0, digest="")
 
 
 async def check(nc: Client, progress: Progress) -> None:
@@ -53,13 +44,13 @@ async def check(nc: Client, progress: Progress) -> None:
         errors.BrokerError: the stream does not exist, or the broker did not answer.
     """
     stream = progress.stream
-    info = await jetstream.call(nc, f"STREAM.INFO.{stream}", type=_Info)
-    if info.created != progress.incarnation:
+    place = await tail.place(nc, stream)
+    if place.incarnation != progress.incarnation:
         raise _regressed(
-            stream, f"it was created at {info.created}, the tables are of {progress.incarnation}"
+            stream, f"it was created at {place.incarnation}, the tables are of {progress.incarnation}"
         )
-    if info.state.last_seq < progress.position:
-        raise _regressed(stream, f"it ends at {info.state.last_seq}, the tables at {progress.position}")
+    if place.last < progress.position:
+        raise _regressed(stream, f"it ends at {place.last}, the tables at {progress.position}")
     if progress.position == 0:
         return
     found = await _digest(nc, stream, progress.position)

@@ -97,24 +97,36 @@ async def commit(connection: postgres.Connection, before: Progress, after: Progr
     """
     with postgres.translated():
         async with connection.transaction():
-            moved = await connection.execute(
-                "UPDATE spine.progress SET position = $1, digest = $2 "
-                "WHERE shard = $3 AND position = $4 AND digest = $5 AND incarnation = $6",
-                after.position,
-                after.digest,
-                before.shard,
-                before.position,
-                before.digest,
-                before.incarnation,
-            )
-            if moved != "UPDATE 1":
-                raise Overtaken(f"shard {before.shard} is no longer at position {before.position}")
-            await _copy(connection, "spine", "messages", rows.MESSAGE_COLUMNS, batch.messages)
-            await _copy(connection, "traces", "lines", rows.LINE_COLUMNS, batch.lines)
-            if batch.executions:
-                await connection.executemany(_UPSERT, batch.executions)
-            if batch.undecidable:
-                await connection.executemany(_MARK, batch.undecidable)
+            await _move(connection, before, after)
+            await _write(connection, batch)
+
+
+async def undecided(connection: postgres.Connection, shard: int) -> Mapping[Key, bytes]:
+    """The executions that a projector could not follow to their end, with the first event it did not know.
+
+    Raises:
+        errors.Waiting: Postgres is not available.
+    """
+    with postgres.translated():
+        found = await connection.fetch(_UNDECIDED, shard)
+    return {(row["tenant"], row["execution"]): row["payload"] for row in found}
+
+
+async def replace(connection: postgres.Connection, at: Progress, key: Key, batch: Batch) -> None:
+    """Put other rows in the place of all that an execution has, at a position that stays.
+
+    Raises:
+        Overtaken: the position is no longer `at`.
+        errors.Waiting: Postgres is not available; whether it was written shows in `undecided`.
+    """
+    with postgres.translated():
+        async with connection.transaction():
+            await _move(connection, at, at)
+            for table in ("spine.messages", "spine.undecidable"):
+                await connection.execute(_DROP.format(table=table, name="execution"), at.shard, *key)
+            for table in ("traces.lines", "gold.executions"):
+                await connection.execute(_DROP.format(table=table, name="execution_id"), at.shard, *key)
+            await _write(connection, batch)
 
 
 async def history(
@@ -202,6 +214,30 @@ async def empty(connection: postgres.Connection, shard: int, fresh: Progress) ->
             await connection.execute("SELECT pg_notify($1, $2)", _EMPTIED, str(shard))
 
 
+async def _move(connection: postgres.Connection, before: Progress, after: Progress) -> None:
+    moved = await connection.execute(
+        "UPDATE spine.progress SET position = $1, digest = $2 "
+        "WHERE shard = $3 AND position = $4 AND digest = $5 AND incarnation = $6",
+        after.position,
+        after.digest,
+        before.shard,
+        before.position,
+        before.digest,
+        before.incarnation,
+    )
+    if moved != "UPDATE 1":
+        raise Overtaken(f"shard {before.shard} is no longer at position {before.position}")
+
+
+async def _write(connection: postgres.Connection, batch: Batch) -> None:
+    await _copy(connection, "spine", "messages", rows.MESSAGE_COLUMNS, batch.messages)
+    await _copy(connection, "traces", "lines", rows.LINE_COLUMNS, batch.lines)
+    if batch.executions:
+        await connection.executemany(_UPSERT, batch.executions)
+    if batch.undecidable:
+        await connection.executemany(_MARK, batch.undecidable)
+
+
 async def _copy(
     connection: postgres.Connection,
     schema: str,
@@ -228,6 +264,13 @@ _MARK = (
     "INSERT INTO spine.undecidable (shard, tenant, execution, position, what) VALUES ($1, $2, $3, $4, $5) "
     "ON CONFLICT DO NOTHING"
 )
+_UNDECIDED = """
+SELECT marked.tenant, marked.execution, each.payload
+FROM spine.undecidable AS marked JOIN spine.messages AS each USING (shard, position)
+WHERE shard = $1
+ORDER BY position
+"""
+_DROP = "DELETE FROM {table} WHERE shard = $1 AND tenant = $2 AND {name} = $3"
 # one index scan per execution: a join might read the whole table
 _HISTORY = """
 SELECT found.*

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from keelstep.events import envelope
 from keelstep.events.envelope import Undecidable
+from keelstep.events.frame import Stored
 from keelstep.store import feed, fold, ledger, postgres, rows, verifier
+from keelstep.store.feed import Arrival
 from keelstep.store.fold import Judged
 
 
@@ -86,8 +88,17 @@ class Preparer:
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await ahead
 
+    async def again(self, shard: int, tenant: str, xid: str, messages: Sequence[Stored]) -> ledger.Batch:
+        """All rows of an execution from its stored messages, whatever was thought of them before."""
+        arrivals = [feed.arrived(shard, tenant, xid, stored) for stored in messages]
+        whole = fold.Fold()
+        whole.restore([(tenant, xid)], {})
+        return build(shard, whole.judge(await self._checked(arrivals)))
+
     async def _vouched(self) -> Sequence[fold.Vouched]:
-        arrivals = await self.feed.take()
+        return await self._checked(await self.feed.take())
+
+    async def _checked(self, arrivals: Sequence[Arrival]) -> Sequence[fold.Vouched]:
         signed = await self.verifier.check(arrivals)
         return [
             fold.Vouched(arrival=arrival, is_signed=is_signed)

@@ -8,8 +8,10 @@ memory is forgotten, and the next one begins at the position in Postgres. Nothin
 """
 
 import asyncio
+import contextlib
+import gc
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -17,7 +19,7 @@ from nats.aio.client import Client
 
 from keelstep import errors, points
 from keelstep.domain import execution
-from keelstep.events import signing
+from keelstep.events import envelope, signing
 from keelstep.events.envelope import Undecidable
 from keelstep.store import feed, fold, incarnation, ledger, postgres, prepare, verifier
 
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 0.5
 _NAME = "keelstep-projector"
+_GARBAGE = (200_000, 50, 50)
+"""When Python looks for cycles: rows and states hold none, and each look walks every state that is held."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,10 @@ class Projector:
             errors.Stalled: a person must act: the stream regressed, or Postgres refuses us.
             errors.BrokerClosedError: the connection to the broker is closed for good.
         """
+        with _seldom_collected():
+            await self._run(until_caught_up=until_caught_up)
+
+    async def _run(self, *, until_caught_up: bool) -> None:
         while True:
             try:
                 async with (
@@ -110,6 +118,7 @@ class Projector:
         self, connection: postgres.Connection, history: postgres.Connection, *, until_caught_up: bool
     ) -> None:
         progress = await self._begin(connection)
+        await self._reconsider(connection, progress)
         await self._feed.open(progress.position)
         if await ledger.progress(connection, self.shard) != progress:
             raise ledger.Overtaken  # emptied before the feed could be told
@@ -131,6 +140,17 @@ class Projector:
         await incarnation.check(self.nc, progress)
         return progress
 
+    async def _reconsider(self, connection: postgres.Connection, progress: ledger.Progress) -> None:
+        """Follow the executions that a projector before this one could not, as far as this one can."""
+        for (tenant, xid), payload in (await ledger.undecided(connection, self.shard)).items():
+            if isinstance(envelope.decode(payload), Undecidable):
+                continue
+            found = await ledger.history(connection, self.shard, [(tenant, xid)])
+            stored = [each.stored for each in found[tenant, xid]]
+            batch = await self._preparer.again(self.shard, tenant, xid, stored)
+            await ledger.replace(connection, progress, (tenant, xid), batch)
+            log.info("execution_decided", tenant=tenant, execution=xid, messages=len(stored))
+
     async def _write(
         self, connection: postgres.Connection, before: ledger.Progress, prepared: prepare.Prepared
     ) -> None:
@@ -145,6 +165,16 @@ class Projector:
             self.on_advance(
                 Advance(progress=prepared.after, messages=len(prepared.judged), pending=last.pending)
             )
+
+
+@contextlib.contextmanager
+def _seldom_collected() -> Iterator[None]:
+    before = gc.get_threshold()
+    gc.set_threshold(*_GARBAGE)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def _report(judged: Sequence[fold.Judged]) -> None:

@@ -2,7 +2,8 @@
 
 All of a shard's tables are emptied (the traces, the executions, and the stored bytes too) and projected anew from the
 stream's first message. Meanwhile readers see tables that are being filled. A running projector notices that it was
-overtaken and does the work itself; where none runs, it is done here.
+overtaken and does the work itself; where none runs, it is done here. One that was interrupted has lost nothing: the
+next projector, or a rebuild told to resume, goes on where it was.
 """
 
 import asyncio
@@ -41,10 +42,13 @@ async def rebuild(
     shard: int = 0,
     *,
     accept_new_stream: bool = False,
+    resume: bool = False,
     batch: int = feed.BATCH,
     on_report: OnReport | None = None,
 ) -> Report:
     """Drop a shard's views and build them again; returns once they are as far as the log was at the beginning.
+
+    With `resume` nothing is dropped: what an interrupted rebuild has written stays.
 
     Raises:
         errors.Stalled: the stream is not the one the tables were made of, and `accept_new_stream` is not set: the
@@ -60,8 +64,12 @@ async def rebuild(
             await incarnation.check(nc, before)
         fresh = await incarnation.fresh(nc, shard)
         goal = (await tail.place(nc, fresh.stream)).last
-        await ledger.empty(connection, shard, fresh)
-        log.info("views_dropped", shard=shard, was_at=before.position if before is not None else 0, goal=goal)
+        was_at = before.position if before is not None else 0
+        if before is not None and before.incarnation == fresh.incarnation and resume:
+            log.info("rebuild_resumed", shard=shard, at=was_at, goal=goal)
+        else:
+            await ledger.empty(connection, shard, fresh)
+            log.info("views_dropped", shard=shard, was_at=was_at, goal=goal)
         own = projector.Projector(nc=nc, dsn=dsn, keyring=keyring, shard=shard, batch=batch)
         # where another projector holds the shard, ours stands by and the watch ends first
         work = asyncio.create_task(own.run(until_caught_up=True))

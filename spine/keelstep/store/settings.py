@@ -16,7 +16,7 @@ class Settings(pydantic_settings.BaseSettings):
     )
 
     nats_url: str
-    """The broker's address, `nats://host:port` or `tls://host:port`."""
+    """The broker's address, `nats://host:port` or `tls://host:port`; several of a cluster are separated by commas."""
     nats_credentials: Path
     """The file with the projector's credentials for the broker."""
     nats_ca_file: Path | None = None
@@ -30,7 +30,7 @@ class Settings(pydantic_settings.BaseSettings):
     shard: int = pydantic.Field(default=0, ge=0)
     """The shard of the log to follow. Default: 0."""
     batch: int = pydantic.Field(default=feed.BATCH, ge=1, le=10_000)
-    """Messages per transaction at most. Default: 1000, where larger ones gain little."""
+    """Messages per transaction at most. Default: 2000, where larger ones gain little."""
     held_events: int = pydantic.Field(default=fold.HELD_EVENTS, ge=1)
     """How many events the folds in memory may span, about 1 KiB each. Default: 300000, some 300 MiB."""
     log_level: str = "INFO"

@@ -3,9 +3,11 @@
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from keelstep.events import types
+from keelstep.events import envelope, types
+from keelstep.events.envelope import Event, Malformed, Undecidable
 from keelstep.store import ledger
 from keelstep.testing import builders, eventually
 from keelstep.testing.broker import RunningBroker
@@ -58,6 +60,48 @@ async def test_an_unknown_event_marks_its_execution_and_the_rest_goes_on(stage: 
     assert sorted(found) == sorted([(unknown.xid, None, "memory.dreamt v1"), (other.xid, "succeeded", None)])
 
 
+async def test_a_newer_program_follows_what_an_older_one_did_not_know(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rows come to what they would have been; signatures behind the unknown event, never checked, are."""
+    run, other = samples.refund(), samples.refund("other")
+    run.forge("feedback.given", types.Feedback(by="eve", verdict="bad"), writer="op", signature="")
+    await stage.play_interleaved(run, other)
+    await stage.project()
+    expected = await stage.tables()
+    await _dropped(stage)
+    with monkeypatch.context() as older:
+        older.setattr(envelope, "decode", _decoded_by_an_older_one)
+        await stage.project()
+        marked = await stage.fetch("SELECT what FROM spine.undecidable")
+    assert marked == [("tool.retried v1",)] * 2
+    async with stage.projecting():
+        await eventually.awaited(lambda: _holds(stage, expected), "the rows of one that knows all")
+
+
+_decode = envelope.decode
+
+
+def _decoded_by_an_older_one(payload: bytes) -> Event | Undecidable | Malformed:
+    """What a program says that has never heard of one type."""
+    found = _decode(payload)
+    if isinstance(found, Event) and found.type == "tool.retried":
+        return Undecidable(envelope=msgspec.json.decode(payload, type=envelope.Envelope))
+    return found
+
+
+async def _holds(stage: Stage, expected: object) -> bool:
+    return await stage.tables() == expected
+
+
+async def _dropped(stage: Stage) -> None:
+    """Nothing was ever projected."""
+    await stage.connection.execute(
+        "TRUNCATE spine.messages, spine.undecidable, traces.lines, gold.executions"
+    )
+    await stage.connection.execute("DELETE FROM spine.progress")
+
+
 async def test_a_runner_can_neither_stop_the_tables_nor_speak_in_another_trace(stage: Stage) -> None:
     """NUL, half a surrogate pair, numbers beyond any column and a foreign trace id are bent, not refused."""
     run = samples.traced("mine").attempt().model()
@@ -102,10 +146,7 @@ async def test_a_state_that_is_not_held_is_folded_again_from_the_stored_bytes(st
     await stage.play_interleaved(*samples.busy())
     await stage.project(batch=3, held_events=1)
     forgetful = await stage.tables()
-    await stage.connection.execute(
-        "TRUNCATE spine.messages, spine.undecidable, traces.lines, gold.executions"
-    )
-    await stage.connection.execute("DELETE FROM spine.progress")
+    await _dropped(stage)
     await stage.project()
     assert await stage.tables() == forgetful
 
@@ -121,10 +162,7 @@ async def test_killed_at_any_point_every_message_is_in_the_tables_once(stage: St
     await stage.caught_up()
     assert await again.terminate() == 0
     survived = await stage.tables()
-    await stage.connection.execute(
-        "TRUNCATE spine.messages, spine.undecidable, traces.lines, gold.executions"
-    )
-    await stage.connection.execute("DELETE FROM spine.progress")
+    await _dropped(stage)
     await stage.project()
     assert await stage.tables() == survived
 

@@ -1,5 +1,7 @@
 """Views dropped and made again from the log are equal, row by row."""
 
+import pytest
+
 from keelstep.store import rebuild
 from keelstep.testing import builders
 from tests.integration.store import samples
@@ -40,6 +42,30 @@ async def test_a_running_projector_does_the_rebuild_and_goes_on(stage: Stage) ->
     assert await stage.fetch("SELECT events_n FROM gold.executions WHERE execution_id = $1", run.xid) == [
         (4,)
     ]
+
+
+class _Interrupted(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+async def test_an_interrupted_rebuild_goes_on_where_it_was(stage: Stage) -> None:
+    """What was written stays: nothing is emptied, and the rows come to the same."""
+    await stage.play_interleaved(*(samples.refund(f"trace-{number}") for number in range(40)))
+    await stage.project()
+    live = await stage.tables()
+
+    def interrupt(at: rebuild.Report) -> None:
+        if at.position:
+            raise _Interrupted
+
+    with pytest.raises(_Interrupted):
+        await rebuild.rebuild(stage.nc, stage.dsn, builders.KEYRING, batch=2, on_report=interrupt)
+    interrupted = await stage.position()
+    assert 0 < interrupted < await stage.last()
+    reports: list[rebuild.Report] = []
+    await rebuild.rebuild(stage.nc, stage.dsn, builders.KEYRING, resume=True, on_report=reports.append)
+    assert min(each.position for each in reports) >= interrupted
+    assert await stage.tables() == live
 
 
 async def test_views_of_an_empty_log_are_empty(stage: Stage) -> None:

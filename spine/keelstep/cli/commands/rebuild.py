@@ -3,11 +3,12 @@
 The one command for whoever runs the installation: it needs the broker and the database, not a kubeconfig.
 """
 
-import asyncio
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+import uvloop
 
 from keelstep import errors
 from keelstep.cli import exits, show
@@ -16,12 +17,15 @@ from keelstep.events.signing import Keyring
 from keelstep.log import connection, identities
 from keelstep.log.identities import Role
 
+if TYPE_CHECKING:
+    from keelstep.store import rebuild
+
 NatsUrl = Annotated[
     str,
     typer.Option(
         "--nats-url",
         envvar="KEELSTEP_NATS_URL",
-        help="The broker, nats://host:port.",
+        help="The broker, nats://host:port; several of a cluster separated by commas.",
         metavar="URL",
         show_default=False,
     ),
@@ -75,6 +79,10 @@ AcceptNewStream = Annotated[
         help="Go on although the stream is not the one the tables came from: what only they hold is lost.",
     ),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where an interrupted rebuild was; nothing is emptied."),
+]
 
 
 def add(app: typer.Typer) -> None:
@@ -101,6 +109,7 @@ def _views(
     nats_ca: NatsCa = None,
     shard: Shard = 0,
     accept_new_stream: AcceptNewStream = False,
+    resume: Resume = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table, json or yaml.", metavar="FORM")
     ] = Output.TABLE,
@@ -112,7 +121,47 @@ def _views(
     keys = _keyring(keyring)
     if not nats_creds.is_file():
         raise exits.usage(f"--nats-creds: {nats_creds} is no file")
-    asyncio.run(_rebuild(nats_url, nats_creds, nats_ca, keys, dsn, shard, accept_new_stream, Show(output)))
+    progress = _Progress()
+    ask = _rebuild(nats_url, nats_creds, nats_ca, keys, dsn, shard, accept_new_stream, resume, progress)
+    try:
+        done = uvloop.run(ask)
+    except KeyboardInterrupt:
+        if progress.position:
+            show.note(f"{progress.text()} are in the tables; the projector, or --resume, goes on from there")
+        raise
+    out = Show(output)
+    if out.is_table:
+        out.line(f"views of shard {shard} rebuilt up to message {done.position}")
+    else:
+        out.data({"shard": shard, "position": done.position, "goal": done.goal})
+
+
+class _Progress:
+    """Tells how far it is, each tenth of the way."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._told = 0
+        self._first: int | None = None
+        self.position = 0
+        self.goal = 0
+
+    def text(self) -> str:
+        """How far it is."""
+        return f"{self.position} of {self.goal} messages"
+
+    def at(self, position: int, goal: int) -> None:
+        """It is so far."""
+        self.position, self.goal = position, goal
+        tenths = 10 * position // goal if goal else 10
+        if self._first is None:
+            self._first, self._told = position, tenths
+            if position:
+                show.note(self.text())
+        elif tenths > self._told:
+            self._told = tenths
+            rate = (position - self._first) / (time.monotonic() - self._began)
+            show.note(f"{self.text()}, {round(rate)} a second")
 
 
 async def _rebuild(
@@ -123,21 +172,13 @@ async def _rebuild(
     dsn: str,
     shard: int,
     accept: bool,
-    out: Show,
-) -> None:
+    resume: bool,
+    progress: _Progress,
+) -> "rebuild.Report":
     try:
         from keelstep.store import rebuild  # the driver of Postgres is no part of the extra `cli`
     except ModuleNotFoundError as error:
         raise exits.usage(f"{error.name} is missing: install keelstep[views]") from error
-    told = 0
-
-    def report(at: rebuild.Report) -> None:
-        nonlocal told
-        tenths = 10 * at.position // at.goal if at.goal else 10
-        if tenths > told:
-            told = tenths
-            show.note(f"{at.position} of {at.goal} messages")
-
     nc = await connection.connect(
         url,
         creds,
@@ -147,15 +188,19 @@ async def _rebuild(
         within_seconds=5,
     )
     try:
-        done = await rebuild.rebuild(nc, dsn, keys, shard, accept_new_stream=accept, on_report=report)
+        return await rebuild.rebuild(
+            nc,
+            dsn,
+            keys,
+            shard,
+            accept_new_stream=accept,
+            resume=resume,
+            on_report=lambda at: progress.at(at.position, at.goal),
+        )
     except errors.Stalled as error:
         raise exits.failed(error.message) from error
     finally:
         await nc.close()
-    if out.is_table:
-        out.line(f"views of shard {shard} rebuilt up to message {done.position}")
-    else:
-        out.data({"shard": shard, "position": done.position, "goal": done.goal})
 
 
 def _keyring(file: Path) -> Keyring:
