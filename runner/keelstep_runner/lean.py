@@ -8,6 +8,9 @@ installed, as in the repository's own environment:
     structlog  rich, to colour stack traces: our logs are JSON
     cel        its own command line, with typer, rich and prompt_toolkit, imported whenever the library is
 
+And pydantic reads the source of every kind again for its fields' descriptions, an eighth of all imports: only what
+generates CRDs and reference pages wants those. (Settings keep theirs: they say what is wrong with one.)
+
 Nothing here changes what a runner does; without this it only starts later.
 """
 
@@ -31,8 +34,22 @@ def importing() -> Iterator[None]:
     for name in EMPTY:
         sys.modules.setdefault(name, types.ModuleType(name))
     gc.disable()
+    _describe_no_kind()
     try:
         yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _describe_no_kind() -> None:
+    """Before pydantic's own modules take the function; a pydantic without it is as it was."""
+    with contextlib.suppress(ImportError, AttributeError):
+        from pydantic._internal import _docs_extraction
+
+        described = _docs_extraction.extract_docstrings_from_cls
+
+        def extract(cls: type[object], use_inspect: bool = False) -> dict[str, str]:
+            return {} if cls.__module__.startswith("keelstep.kinds.") else described(cls, use_inspect)
+
+        _docs_extraction.extract_docstrings_from_cls = extract

@@ -9,7 +9,6 @@ state but what it has read, and may die between any two lines.
 """
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,13 +18,15 @@ import structlog
 from msgspec import structs
 
 from keelstep import errors
-from keelstep.domain import revision, transcript, turn
+from keelstep.domain import revision, turn
 from keelstep.domain.state import Place, State
 from keelstep.events import envelope, types, value
 from keelstep.log import ask, subjects
 from keelstep.log.objects import Objects
 from keelstep.log.spine import Log, Proposal
+from keelstep_runner import builtins
 from keelstep_runner.ask import Gateway
+from keelstep_runner.payloads import Payloads
 
 log = structlog.get_logger(__name__)
 
@@ -47,8 +48,11 @@ class Loop:
     gateway: Gateway
     objects: Objects
     attempt: int
-    _payloads: dict[str, bytes] = field(default_factory=dict)
+    payloads: Payloads = field(init=False)
     _pinned: revision.Pinned | None = None
+
+    def __post_init__(self) -> None:
+        self.payloads = Payloads(gateway=self.gateway, objects=self.objects)
 
     async def run(self) -> str:
         """Go on until this attempt is done; returns why.
@@ -64,11 +68,13 @@ class Loop:
                 raise errors.UndecidableError(state.xid, state.undecidable)
             if state.started is None:
                 return "NotStarted"
-            pinned = await self._load(state)
-            action = turn.decide(state, pinned, self._payloads, self.attempt)
+            if self._pinned is None:
+                self._pinned = await self._load_revisions(state)
+            payloads = await self.payloads.load(state)
+            action = turn.decide(state, self._pinned, payloads, self.attempt)
             log.debug("decided", action=type(action).__name__, seq=state.seq)
             try:
-                stopped = await self._act(action)
+                stopped = await self._act(action, self._pinned)
             except errors.FencedError as fenced:
                 return fenced.why
             if stopped:
@@ -82,24 +88,6 @@ class Loop:
             if state.attempt >= self.attempt or state.undecidable or time.monotonic() > until:
                 return
             await asyncio.sleep(BEGIN_PAUSE_SECONDS)
-
-    async def _load(self, state: State) -> revision.Pinned:
-        """The pinned revisions, once, and every payload the next messages are made of."""
-        if self._pinned is None:
-            self._pinned = await self._load_revisions(state)
-        for wanted in transcript.needed(state):
-            if wanted.digest not in self._payloads:
-                self._payloads[wanted.digest] = await self._open(wanted)
-        return self._pinned
-
-    async def _open(self, wanted: value.Value) -> bytes:
-        try:
-            inline = value.open_inline(wanted)
-            if inline is not None:
-                return inline
-            return value.check(wanted, await self.gateway.object(wanted.digest))
-        except value.MismatchError as error:
-            raise errors.ObjectForgedError(str(error)) from error
 
     async def _load_revisions(self, state: State) -> revision.Pinned:
         started = state.started
@@ -129,17 +117,19 @@ class Loop:
             raise errors.PayloadMissingError(f"revision {digest[:12]}… is not what its digest says")
         return payload
 
-    async def _act(self, action: turn.Action) -> str:
+    async def _act(self, action: turn.Action, pinned: revision.Pinned) -> str:
         """Do it; returns why the attempt is done, or nothing where it goes on."""
         match action:
             case turn.Stop():
                 return action.reason
             case turn.AskModel():
-                return await self._ask_model(action)
+                return await self._ask_model(action, pinned)
             case turn.Propose():
                 await self._propose(action)
             case turn.AskTool():
                 await self._ask_tool(action)
+            case turn.Evaluate():
+                await self._evaluate(action, pinned)
             case turn.AskGates():
                 await self._ask_gates(action.questions)
             case turn.Finish():
@@ -148,10 +138,10 @@ class Loop:
                 assert_never(action)
         return ""
 
-    async def _ask_model(self, action: turn.AskModel) -> str:
+    async def _ask_model(self, action: turn.AskModel, pinned: revision.Pinned) -> str:
         if action.failures:
             await asyncio.sleep(min(MOST_PAUSE_SECONDS, 2.0 ** (action.failures - 1)))
-        request = await self._seal(action.messages, value.JSON, value.INLINE_LIMIT_BYTES)
+        request = await self.payloads.seal(action.messages, value.JSON, value.INLINE_LIMIT_BYTES)
         answer = await self.gateway.model(
             ask.AskModel(
                 ordinal=action.ordinal,
@@ -162,13 +152,13 @@ class Loop:
         )
         await self.spine.refresh()
         if answer.refusal is not None:
-            return await self._refused(answer.refusal)
+            return await self._refused(answer.refusal, pinned)
         return ""
 
-    async def _refused(self, refusal: ask.Refusal) -> str:
+    async def _refused(self, refusal: ask.Refusal, pinned: revision.Pinned) -> str:
         """A model call refused for good: the run ends with that reason, where it is still ours to end."""
         action = turn.after_refusal(self.spine.state, self.attempt, refusal.reason, refusal.message)
-        return await self._act(action)
+        return await self._act(action, pinned)
 
     async def _ask_tool(self, action: turn.AskTool) -> None:
         answer = await self.gateway.tool(
@@ -187,6 +177,28 @@ class Loop:
             stop = turn.must_stop(self.spine.state, self.attempt)
             raise errors.FencedError(stop or answer.refusal.reason)
 
+    async def _evaluate(self, action: turn.Evaluate, pinned: revision.Pinned) -> None:
+        state, place = self.spine.state, (action.plan_seq, action.index)
+        planned = state.step_at(place)
+        assert planned is not None
+        args, problem = await self.payloads.arguments(planned.args)
+        call = builtins.Call(
+            pinned=pinned,
+            attempt=self.attempt,
+            place=place,
+            args=args,
+            args_problem=problem,
+            now=self.spine.read_at,
+        )
+        verdict = call.decide(state)
+        if verdict is None:
+            return
+        judged = call.judge(verdict)
+        output = None
+        if judged is not None and judged.output is not None:
+            output = await self.payloads.seal(judged.output, value.JSON, value.INLINE_LIMIT_BYTES)
+        await self._append(call.result(state, verdict, judged, output), call.still(verdict), begins=1)
+
     async def _propose(self, action: turn.Propose) -> None:
         state = self.spine.state
         model = state.models[action.ordinal]
@@ -196,14 +208,14 @@ class Loop:
                 index=index,
                 call_id=call.call_id,
                 tool=call.tool,
-                args=await self._seal(call.args, value.JSON, min(share, value.INLINE_LIMIT_BYTES)),
+                args=await self.payloads.seal(call.args, value.JSON, min(share, value.INLINE_LIMIT_BYTES)),
             )
             for index, call in enumerate(action.calls)
         ]
         summary = None
         if action.summary:
             limit = min(share, value.INLINE_LIMIT_BYTES)
-            summary = await self._seal(action.summary.encode(), value.TEXT, limit)
+            summary = await self.payloads.seal(action.summary.encode(), value.TEXT, limit)
         plan = types.PlanProposed(
             ordinal=action.ordinal,
             steps=steps,
@@ -227,25 +239,14 @@ class Loop:
     async def _finish(self, action: turn.Finish) -> None:
         finished = action.finished
         if action.output is not None:
-            output = await self._seal(action.output, value.JSON, value.INLINE_LIMIT_BYTES)
+            output = await self.payloads.seal(action.output, value.JSON, value.INLINE_LIMIT_BYTES)
             finished = structs.replace(finished, output=output)
         await self._append(finished, lambda now: True)
 
-    async def _seal(self, payload: bytes, media_type: str, inline_limit_bytes: int) -> value.Value:
-        """A payload's Value, stored where it is not inline before any event names it."""
-        sealed = value.seal(
-            payload,
-            media_type=media_type,
-            salt=secrets.token_hex(16),
-            inline_limit_bytes=inline_limit_bytes,
-        )
-        self._payloads[sealed.digest] = payload
-        if sealed.ref is not None:
-            await self.objects.put(self.spine.tenant, self.spine.xid, sealed, payload)
-        return sealed
-
-    async def _append(self, data: types.Data, still_wanted: Callable[[State], bool]) -> None:
-        """Append an event of ours while it is still wanted and we may still write.
+    async def _append(
+        self, data: types.Data, still_wanted: Callable[[State], bool], *, begins: int = 0
+    ) -> None:
+        """Append an event of ours while it is still wanted and we may still write; `begins` counts the steps it begins.
 
         Raises:
             errors.FencedError: a newer attempt, the end, a suspension or a cancellation came first.
@@ -264,7 +265,7 @@ class Loop:
                 id=envelope.identifier(state.xid, name, self.attempt, state.seq + 1),
                 actor=f"runner/{subjects.attempt(self.attempt)}",
                 attempt=self.attempt,
-                step=state.step,
+                step=state.step + begins,
             )
 
         await self.spine.append(propose)

@@ -14,7 +14,7 @@ class Settings(pydantic_settings.BaseSettings):
     )
 
     nats_url: str
-    """The broker's address, `nats://host:port` or `tls://host:port`."""
+    """The broker's address, `nats://host:port` or `tls://host:port`; several of a cluster are separated by commas."""
     nats_ca_file: Path | None = None
     """The CA of the broker's certificate. Default: the system's, where the address is `tls://`."""
     tenant: str = pydantic.Field(min_length=1)

@@ -10,14 +10,14 @@ from hack.local import world
 from hack.local.platform import Platform
 from hack.local.world import Tenant
 
-SCRIPT = Path(__file__).parent / "bad_input.yaml"
+SCRIPTS = [Path(__file__).parent / name for name in ("bad_input.yaml", "builtins.yaml")]
 _TRACE = b"Traceback (most recent call last)"
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Cluster, broker, operator, gateway, views, shop and model."""
-    with world.running(tmp_path_factory.mktemp("e2e"), SCRIPT) as started:
+    with world.running(tmp_path_factory.mktemp("e2e"), *SCRIPTS) as started:
         started.start_operator()
         started.start_gateway()
         started.start_views()

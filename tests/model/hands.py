@@ -112,7 +112,7 @@ class Hands:
         return Work(
             place=place, tool=planned.tool, spec=spec, args=planned.args, key=self.key(place, planned),
             tier=spec.consequence_tier, contract_digest=cast.DIGESTS[planned.tool],
-            estimate_micro_usd=contract.estimate_micro_usd(spec), claim_seq=claim_seq, decided_at=0, boot_deadline=0,
+            estimate_micro_usd=contract.estimate_micro_usd(spec), claim_seq=claim_seq, boot_deadline=0,
         )  # fmt: skip
 
     def key(self, place: Place, planned: types.PlannedCall) -> str:

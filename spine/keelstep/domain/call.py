@@ -1,4 +1,4 @@
-"""May this call be made now, and if not, why not? What a gateway decides.
+"""May this call be made now, and if not, why not? What a gateway decides, and a runner of its builtins.
 
 From the fold, the pinned revisions, what is stopped, and the time; nothing a request says is trusted. Each list below
 is a chain of questions asked in order; the first that objects wins.
@@ -112,10 +112,12 @@ class Question:
     """Nanoseconds since 1970."""
     args_problem: str = ""
     """Why the planned arguments cannot be read; empty where they were loaded."""
+    asks_runner: bool = False
+    """True where the runner asks itself: builtins are its own, everything else the gateway's."""
 
 
 def decide_tool(q: Question) -> Verdict:
-    """What to do about a runner's wish to make a planned call."""
+    """What to do about the wish to make a planned call."""
     state = q.state
     ended = _ended(state, q.attempt)
     planned = state.step_at(q.place)
@@ -137,7 +139,10 @@ def decide_tool(q: Question) -> Verdict:
     if isinstance(q.stop, Unknowable):
         return _unknown(q.stop)
     spec = q.pinned.contracts.get(planned.tool)
-    if spec is None or planned.tool not in state.pins:
+    pin = state.pins.get(planned.tool)
+    if q.asks_runner != (pin is not None and pin.builtin):
+        return Refuse(reason="RequestInvalid", message=f"{planned.tool} is called by {_hand(q)}")
+    if spec is None or pin is None:
         return Deny(reason="ToolNotAllowed", message=f"the strategy does not list {planned.tool}")
     if q.stop is not None:
         return _stopped(q.stop, planned.tool)
@@ -146,7 +151,7 @@ def decide_tool(q: Question) -> Verdict:
         if objection is not None:
             return objection
     key = contracts.idempotency_key(state.xid, planned.tool, spec, q.args, q.place)
-    known = state.keys.get(key)
+    known = None if q.asks_runner else state.keys.get(key)  # a pure function has nothing to do twice
     if known is not None and known.status == "ok":
         return Replay(seq=known.seq, key=key)
     if known is not None and known.status == "open":
@@ -258,6 +263,11 @@ def _ended(state: State, attempt: int) -> Refuse | None:
     if state.cancelled is not None:
         return Refuse(reason="Cancelled", message="the run is cancelled")
     return None
+
+
+def _hand(q: Question) -> str:
+    """Who makes a call that the asked one does not."""
+    return "a gateway, not by the runner" if q.asks_runner else "the runner itself: it is a builtin"
 
 
 def _unknown(stop: Unknowable) -> Refuse:

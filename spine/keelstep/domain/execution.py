@@ -13,12 +13,13 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from keelstep.domain import validity
+from keelstep.domain import draft, validity
 from keelstep.domain.state import Claim, Gate, KeyState, ModelCall, Plan, Result, State
 from keelstep.events import envelope, types
 from keelstep.events.envelope import Event, Malformed, Undecidable
 from keelstep.events.frame import Stored
 
+_change, _put, _count, _drop = draft.change, draft.put, draft.count, draft.drop
 _OPERATOR, _GATEWAY = str(types.Writer.OPERATOR), str(types.Writer.GATEWAY)
 
 
@@ -43,77 +44,96 @@ def advance(state: State, stored: Stored, vouch: validity.Vouch) -> tuple[State,
 
     Messages come in stream order, each once; one at or before `state.position` is a caller's error.
     """
-    if stored.position <= state.position:
-        raise ValueError(f"message {stored.position} comes after {state.position}")
-    if state.undecidable:
-        return structs.replace(state, position=stored.position), Void(
-            position=stored.position, reason="Undecidable"
-        )
-    found = envelope.decode(stored.payload)
-    if isinstance(found, Malformed):
-        return _void(state, stored, "NotAnEvent")
-    reason = validity.misplaced(state, stored, found.envelope)
-    if reason:
-        return _void(state, stored, reason)
-    if isinstance(found, Undecidable):
-        reason = validity.ignored(stored, vouch)
-        if reason:
-            return _void(state, stored, reason)
-        what = f"{found.envelope.type} v{found.envelope.v}"
-        return structs.replace(state, position=stored.position, undecidable=what), found
-    reason = validity.refused(state, stored, found, vouch)
-    if reason:
-        return _void(state, stored, reason)
-    return evolve(state, found, stored), found
+    after = draft.of(state)
+    outcome = _take(after, stored, vouch)
+    return draft.frozen(after), outcome
 
 
 def fold(state: State, messages: Iterable[Stored], vouch: validity.Vouch) -> tuple[State, list[Outcome]]:
-    """The state after these messages, and what each was."""
-    outcomes: list[Outcome] = []
+    """The state after these messages, and what each was: `advance`, one after the other, on one draft."""
+    after = draft.of(state)
+    outcomes = [_take(after, stored, vouch) for stored in messages]
+    return draft.frozen(after), outcomes
+
+
+def resume(state: State, messages: Iterable[Stored], vouch: validity.Vouch) -> State:
+    """The state after these messages, where nobody asks what each was: to keep that of a long log takes its time."""
+    after = draft.of(state)
     for stored in messages:
-        state, outcome = advance(state, stored, vouch)
-        outcomes.append(outcome)
-    return state, outcomes
+        _take(after, stored, vouch)
+    return draft.frozen(after)
 
 
 def evolve(state: State, event: Event, stored: Stored) -> State:
     """The state after a valid event."""
-    changes = _CHANGES[event.type](state, event, stored)
-    changes["seq"] = event.envelope.seq
-    changes["head"] = envelope.digest(stored.payload)
-    changes["position"] = stored.position
-    changes["stored_at"] = stored.stored_at
-    if (state.barren_attempts or not state.worked) and stored.writer != _OPERATOR:
-        changes["barren_attempts"] = 0
-        changes["worked"] = True
-    return structs.replace(state, **changes)
+    after = draft.of(state)
+    _evolve(after, event, stored)
+    return draft.frozen(after)
 
 
-def _void(state: State, stored: Stored, reason: str) -> tuple[State, Void]:
-    after = structs.replace(state, position=stored.position, voids=state.voids + 1)
-    return after, Void(position=stored.position, reason=reason)
+def _take(now: State, stored: Stored, vouch: validity.Vouch) -> Outcome:
+    """What the next stored message is; the draft becomes the state after it."""
+    if stored.position <= now.position:
+        raise ValueError(f"message {stored.position} comes after {now.position}")
+    if now.undecidable:
+        _change(now, "position", stored.position)
+        return Void(position=stored.position, reason="Undecidable")
+    found = envelope.decode(stored.payload)
+    if not isinstance(found, Event):
+        return _no_event(now, stored, found, vouch)
+    reason = validity.misplaced(now, stored, found) or validity.refused(now, stored, found, vouch)
+    if reason:
+        return _void(now, stored, reason)
+    _evolve(now, found, stored)
+    return found
 
 
-Changes = dict[str, object]
+def _no_event(now: State, stored: Stored, found: Undecidable | Malformed, vouch: validity.Vouch) -> Outcome:
+    """Nothing is decided past an event that this program does not know, if it is one."""
+    if isinstance(found, Malformed):
+        return _void(now, stored, "NotAnEvent")
+    reason = validity.misplaced(now, stored, found.envelope) or validity.ignored(stored, vouch)
+    if reason:
+        return _void(now, stored, reason)
+    _change(now, "position", stored.position)
+    _change(now, "undecidable", f"{found.envelope.type} v{found.envelope.v}")
+    return found
 
 
-def _started(state: State, event: Event, stored: Stored) -> Changes:
-    return {"started": event.data, "started_at": stored.stored_at, "trace_id": event.envelope.trace_id}
+def _evolve(now: State, event: Event, stored: Stored) -> None:
+    _CHANGES[event.type](now, event, stored)
+    _change(now, "seq", event.seq)
+    _change(now, "head", envelope.digest(stored.payload))
+    _change(now, "position", stored.position)
+    _change(now, "stored_at", stored.stored_at)
+    if (now.barren_attempts or not now.worked) and stored.writer != _OPERATOR:
+        _change(now, "barren_attempts", 0)
+        _change(now, "worked", True)
 
 
-def _attempt(state: State, event: Event, stored: Stored) -> Changes:
+def _void(now: State, stored: Stored, reason: str) -> Void:
+    _change(now, "position", stored.position)
+    _change(now, "voids", now.voids + 1)
+    return Void(position=stored.position, reason=reason)
+
+
+def _started(now: State, event: Event, stored: Stored) -> None:
+    _change(now, "started", event.data)
+    _change(now, "started_at", stored.stored_at)
+    _change(now, "trace_id", event.trace_id)
+
+
+def _attempt(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ExecAttempt)
-    return {
-        "attempt": data.attempt,
-        "attempt_at": stored.stored_at,
-        "attempt_seq": event.seq,
-        "pod": data.pod,
-        "barren_attempts": state.barren_attempts + 1,
-    }
+    _change(now, "attempt", data.attempt)
+    _change(now, "attempt_at", stored.stored_at)
+    _change(now, "attempt_seq", event.seq)
+    _change(now, "pod", data.pod)
+    _change(now, "barren_attempts", now.barren_attempts + 1)
 
 
-def _model_called(state: State, event: Event, stored: Stored) -> Changes:
+def _model_called(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ModelCalled)
     call = ModelCall(
@@ -125,33 +145,30 @@ def _model_called(state: State, event: Event, stored: Stored) -> Changes:
         stored_at=stored.stored_at,
         request_digest=data.request.digest,
     )
-    return {
-        "models": state.models.set(data.ordinal, call),
-        "ordinal": data.ordinal,
-        "step": state.step + 1,
-        "reserved_micro_usd": state.reserved_micro_usd + data.reserved_micro_usd,
-    }
+    _put(now, "models", data.ordinal, call)
+    _change(now, "ordinal", data.ordinal)
+    _change(now, "step", now.step + 1)
+    _change(now, "reserved_micro_usd", now.reserved_micro_usd + data.reserved_micro_usd)
 
 
-def _model_replied(state: State, event: Event, stored: Stored) -> Changes:
+def _model_replied(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ModelReplied)
-    call = state.models[data.ordinal]
-    return {
-        "models": state.models.set(data.ordinal, structs.replace(call, reply=data)),
-        "reserved_micro_usd": state.reserved_micro_usd - call.reserved_micro_usd,
-        **_settled(state, event),
-    }
+    call = now.models[data.ordinal]
+    _put(now, "models", data.ordinal, structs.replace(call, reply=data))
+    _change(now, "reserved_micro_usd", now.reserved_micro_usd - call.reserved_micro_usd)
+    _settle(now, event)
 
 
-def _plan(state: State, event: Event, stored: Stored) -> Changes:
+def _plan(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.PlanProposed)
     plan = Plan(seq=event.seq, ordinal=data.ordinal, steps=tuple(data.steps))
-    return {"plan": plan, "plans": state.plans.set(data.ordinal, plan)}
+    _change(now, "plan", plan)
+    _put(now, "plans", data.ordinal, plan)
 
 
-def _claim(state: State, event: Event, stored: Stored) -> Changes:
+def _claim(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ToolCalled)
     claim = Claim(
@@ -168,89 +185,72 @@ def _claim(state: State, event: Event, stored: Stored) -> Changes:
         valid_until=data.valid_until,
         performances=1,
     )
-    changes: Changes = {
-        "claims": state.claims.set(claim.place, claim),
-        "keys": state.keys.set(claim.key, KeyState(status="open", seq=event.seq, tool=data.tool)),
-        "reserved_micro_usd": state.reserved_micro_usd + data.estimate_micro_usd,
-        **_begun(state, data.tool),
-    }
+    _put(now, "claims", claim.place, claim)
+    _put(now, "keys", claim.key, KeyState(status="open", seq=event.seq, tool=data.tool))
+    _change(now, "reserved_micro_usd", now.reserved_micro_usd + data.estimate_micro_usd)
+    _begin(now, data.tool)
     if data.gate_seq is not None:
-        gate = state.gates[claim.place]
-        changes["gates"] = state.gates.set(claim.place, structs.replace(gate, used=True))
-    return changes
+        _put(now, "gates", claim.place, structs.replace(now.gates[claim.place], used=True))
 
 
-def _retried(state: State, event: Event, stored: Stored) -> Changes:
+def _retried(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ToolRetried)
     place = (data.plan_seq, data.index)
     claim = structs.replace(
-        state.claims[place],
+        now.claims[place],
         owner=data.owner,
         deadline=data.deadline,
         stored_at=stored.stored_at,
         performances=data.attempt_number,
     )
-    return {"claims": state.claims.set(place, claim)}
+    _put(now, "claims", place, claim)
 
 
-def _result(state: State, event: Event, stored: Stored) -> Changes:
+def _result(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ToolResult)
     place = (data.plan_seq, data.index)
-    claim = state.claims.get(place)
-    changes: Changes
+    claim = now.claims[place] if data.claim_seq is not None else None
     if claim is not None:
-        changes = {
-            "claims": state.claims.delete(place),
-            "reserved_micro_usd": state.reserved_micro_usd - claim.estimate_micro_usd,
-        }
+        _drop(now, "claims", place)
+        _change(now, "reserved_micro_usd", now.reserved_micro_usd - claim.estimate_micro_usd)
     else:
-        changes = _begun(state, data.tool)
-    changes["results"] = state.results.set(place, Result(seq=event.seq, data=data))
+        _begin(now, data.tool)
+    _put(now, "results", place, Result(seq=event.seq, data=data))
     if data.status == "ok" and data.replayed_seq is None:
-        changes["successes"] = state.successes.set(data.tool, state.successes.get(data.tool, 0) + 1)
+        _count(now, "successes", data.tool)
     if stored.writer == _GATEWAY:
-        changes.update(_settled(state, event))
-        changes.update(_key_settled(state, event, claim.key if claim is not None else data.idempotency_key))
-    return changes
+        _settle(now, event)
+        _settle_key(now, event.seq, data, claim.key if claim is not None else data.idempotency_key)
 
 
-def _key_settled(state: State, event: Event, key: str) -> Changes:
+def _settle_key(now: State, seq: int, data: types.ToolResult, key: str) -> None:
     """What is known about a key now, by the gateway's word; a runner's on keys counts for nothing."""
-    data = event.data
-    assert isinstance(data, types.ToolResult)
     if not key or data.status == "denied" or data.replayed_seq is not None:
-        return {}
-    changes: Changes = {
-        "keys": state.keys.set(key, KeyState(status=data.status, seq=event.seq, tool=data.tool))
-    }
-    before = state.unknown.get(data.tool, ())
+        return
+    _put(now, "keys", key, KeyState(status=data.status, seq=seq, tool=data.tool))
+    before = now.unknown.get(data.tool, ())
     after = (*(other for other in before if other != key), *([key] if data.status == "unknown" else []))
     if after != before:
-        changes["unknown"] = state.unknown.set(data.tool, after)
-    return changes
+        _put(now, "unknown", data.tool, after)
 
 
-def _begun(state: State, tool: str) -> Changes:
+def _begin(now: State, tool: str) -> None:
     """A tool call began: it counts as a step whatever becomes of it."""
-    return {
-        "step": state.step + 1,
-        "tool_calls": state.tool_calls + 1,
-        "calls": state.calls.set(tool, state.calls.get(tool, 0) + 1),
-    }
+    _change(now, "step", now.step + 1)
+    _change(now, "tool_calls", now.tool_calls + 1)
+    _count(now, "calls", tool)
 
 
-def _settled(state: State, event: Event) -> Changes:
+def _settle(now: State, event: Event) -> None:
     """What a gateway says it cost; a runner's word on cost counts for nothing."""
-    cost = event.envelope.cost
-    return {
-        "tokens": state.tokens + cost.tokens_in + cost.tokens_out,
-        "spent_micro_usd": state.spent_micro_usd + cost.micro_usd,
-    }
+    cost = event.cost
+    _change(now, "tokens", now.tokens + cost.tokens_in + cost.tokens_out)
+    _change(now, "spent_micro_usd", now.spent_micro_usd + cost.micro_usd)
 
 
-def _gate_requested(state: State, event: Event, stored: Stored) -> Changes:
+def _gate_requested(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.GateRequested)
     gate = Gate(
@@ -261,22 +261,29 @@ def _gate_requested(state: State, event: Event, stored: Stored) -> Changes:
         asked_at=stored.stored_at,
         evidence=data.evidence_pack,
     )
-    return {"gates": state.gates.set(gate.place, gate), "pending_gates": state.pending_gates + 1}
+    _put(now, "gates", gate.place, gate)
+    _change(now, "pending_gates", now.pending_gates + 1)
 
 
-def _gate_decided(state: State, event: Event, stored: Stored) -> Changes:
+def _gate_decided(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.GateDecided)
     place = (data.plan_seq, data.index)
-    gate = structs.replace(state.gates[place], decided=data, decided_seq=event.seq)
-    return {"gates": state.gates.set(place, gate), "pending_gates": state.pending_gates - 1}
+    _put(now, "gates", place, structs.replace(now.gates[place], decided=data, decided_seq=event.seq))
+    _change(now, "pending_gates", now.pending_gates - 1)
 
 
-def _finished(state: State, event: Event, stored: Stored) -> Changes:
-    return {"finished": event.data, "over_at": stored.stored_at}
+def _killed(now: State, event: Event, stored: Stored) -> None:
+    _change(now, "killed", event.data)
+    _change(now, "over_at", stored.stored_at)
 
 
-_CHANGES: dict[str, Callable[[State, Event, Stored], Changes]] = {
+def _finished(now: State, event: Event, stored: Stored) -> None:
+    _change(now, "finished", event.data)
+    _change(now, "over_at", stored.stored_at)
+
+
+_CHANGES: dict[str, Callable[[State, Event, Stored], None]] = {
     "exec.started": _started,
     "exec.attempt": _attempt,
     "model.called": _model_called,
@@ -287,11 +294,11 @@ _CHANGES: dict[str, Callable[[State, Event, Stored], Changes]] = {
     "tool.result": _result,
     "gate.requested": _gate_requested,
     "gate.decided": _gate_decided,
-    "exec.suspended": lambda state, event, stored: {"suspended": event.data},
-    "exec.resumed": lambda state, event, stored: {"suspended": None},
-    "exec.cancelled": lambda state, event, stored: {"cancelled": event.data},
-    "exec.killed": lambda state, event, stored: {"killed": event.data, "over_at": stored.stored_at},
+    "exec.suspended": lambda now, event, stored: _change(now, "suspended", event.data),
+    "exec.resumed": lambda now, event, stored: _change(now, "suspended", None),
+    "exec.cancelled": lambda now, event, stored: _change(now, "cancelled", event.data),
+    "exec.killed": _killed,
     "exec.finished": _finished,
-    "feedback.given": lambda state, event, stored: {},
+    "feedback.given": lambda now, event, stored: None,
 }
-"""What changes, by event type."""
+"""What changes in the draft, by event type."""

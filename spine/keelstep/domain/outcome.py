@@ -25,6 +25,18 @@ from keelstep.kinds.contract import ErrorClass, SideEffect, ToolContractSpec
 REFUSED, INVALID = "Refused", "Invalid"
 """The classes of failure besides those a contract may call retryable."""
 _MOST_MESSAGE = 300
+_NAMED_TYPES = frozenset(
+    (
+        "application/octet-stream",
+        "application/xml",
+        "text/css",
+        "text/csv",
+        "text/html",
+        "text/plain",
+        "text/xml",
+    )
+)
+"""Types that may be repeated in a message; others are the tool's own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +44,11 @@ class Answer:
     """The tool answered."""
 
     status: int
-    """The HTTP status."""
+    """The HTTP status; 200 for an answer of MCP."""
     body: bytes
+    """JSON; of MCP an object `{structured, text, content}`."""
+    media_type: str = ""
+    """What the tool said that the body is."""
     is_cut: bool = False
     """True where the body was longer than we read."""
 
@@ -48,6 +63,8 @@ class NoAnswer:
     error_class: str
     was_sent: bool
     """True once the first byte left."""
+    proves_nothing_happened: bool = False
+    """True where the contract says so of such an answer."""
 
 
 Seen = Answer | NoAnswer
@@ -68,7 +85,8 @@ def judge(spec: ToolContractSpec, seen: Seen) -> Judged:
     """The outcome of one performance. Total."""
     reads_only = spec.side_effect is SideEffect.READ_ONLY
     if isinstance(seen, NoAnswer):
-        status: Literal["failed", "unknown"] = "failed" if reads_only or not seen.was_sent else "unknown"
+        is_certain = reads_only or not seen.was_sent or seen.proves_nothing_happened
+        status: Literal["failed", "unknown"] = "failed" if is_certain else "unknown"
         error = _error(seen.reason, seen.message, seen.error_class)
         return Judged(status=status, error=error, was_sent=seen.was_sent)
     if 200 <= seen.status < 300:
@@ -135,18 +153,15 @@ def _output(spec: ToolContractSpec, seen: Answer) -> bytes | types.Error:
     """The output as mapped and checked, or why it cannot be used."""
     if seen.is_cut:
         return _error("ResponseTooLarge", "the tool's answer is larger than allowed", INVALID, seen.status)
-    assert spec.transport.http is not None
-    mapping = spec.transport.http.response
     try:
-        document: Any = canonical.loads(seen.body) if seen.body.strip() else None
-        if mapping is not None:
-            expression = cel.compile_expression(mapping, ("status", "body"))
-            document = expression.evaluate({"status": seen.status, "body": document})
-        output = canonical.dumps(document)
+        output = canonical.dumps(_document(spec, seen))
         problems = schema.compile_schema(spec.schemas.output).problems(canonical.loads(output))
     except (cel.CompileError, cel.EvaluationError, schema.SchemaError, ValueError, TypeError) as error:
         return _error(
-            "OutputInvalid", f"the tool's answer cannot be read: {_kind(error)}", INVALID, seen.status
+            "OutputInvalid",
+            f"the tool's answer cannot be read: {_kind(error, seen.media_type)}",
+            INVALID,
+            seen.status,
         )
     if problems:
         told = "; ".join(problems)
@@ -156,11 +171,36 @@ def _output(spec: ToolContractSpec, seen: Answer) -> bytes | types.Error:
     return output
 
 
-def _kind(error: Exception) -> str:
+def _document(spec: ToolContractSpec, seen: Answer) -> Any:
+    """What the contract makes of an answer."""
+    found: Any = canonical.loads(seen.body) if seen.body.strip() else None
+    if spec.transport.mcp is not None:
+        mapping, values = spec.transport.mcp.response, found
+        if mapping is None:
+            return found["structured"] if found["structured"] is not None else _of_text(found["text"])
+    else:
+        assert spec.transport.http is not None
+        mapping, values = spec.transport.http.response, {"status": seen.status, "body": found}
+        if mapping is None:
+            return found
+    return cel.compile_expression(mapping, tuple(values)).evaluate(values)
+
+
+def _of_text(text: str) -> Any:
+    """A tool that has no structured content often writes JSON as text."""
+    try:
+        return canonical.loads(text.encode())
+    except ValueError:
+        return text
+
+
+def _kind(error: Exception, media_type: str) -> str:
     """What went wrong, without any of the answer's content."""
     if isinstance(error, cel.EvaluationError | cel.CompileError):
         return "its response mapping failed"
-    return "it is not JSON" if isinstance(error, ValueError) else "it has no JSON form"
+    if not isinstance(error, ValueError):
+        return "it has no JSON form"
+    return f"it is {media_type}, not JSON" if media_type in _NAMED_TYPES else "it is not JSON"
 
 
 def _error(reason: str, message: str, error_class: str, status: int | None = None) -> types.Error:

@@ -18,13 +18,14 @@ Payloads = Mapping[str, bytes]
 _ENCODER = msgspec.json.Encoder()
 
 
-def needed(state: State) -> Iterator[Value]:
-    """Every payload the messages are made of."""
+def needed(state: State, since: int = 0) -> Iterator[Value]:
+    """Every payload the messages are made of; with `since`, without those of earlier model calls, which never change."""
     if state.started is None:
         return
-    yield state.started.goal
-    yield state.started.inputs
-    for ordinal in range(1, state.ordinal + 1):
+    if since == 0:
+        yield state.started.goal
+        yield state.started.inputs
+    for ordinal in range(max(1, since), state.ordinal + 1):
         answer = state.models[ordinal].reply
         if answer is not None and answer.response is not None:
             yield answer.response

@@ -4,10 +4,12 @@
     the model call is open                 ──► AskModel (the same: the gateway answers it once)
     a reply with calls                     ──► Propose
     a planned call without result          ──► AskTool, or AskGates where a person must be asked first
+    … of a builtin                         ──► Evaluate: a pure function needs no gateway
     a final reply                          ──► Finish
     replaced, over, suspended, parked      ──► Stop
 
-The runner evaluates tiers only to save a round trip; the gateway decides.
+The runner evaluates tiers only to save a round trip; the gateway decides. Of a builtin it decides itself, with the
+gateway's own question (`call.decide_tool`).
 """
 
 from collections.abc import Sequence
@@ -65,6 +67,14 @@ class AskTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluate:
+    """Make a planned call of a builtin, and append its result."""
+
+    plan_seq: int
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One call that needs a person."""
 
@@ -88,7 +98,7 @@ class Finish:
     output: bytes | None
 
 
-Action = Stop | AskModel | Propose | AskTool | AskGates | Finish
+Action = Stop | AskModel | Propose | AskTool | Evaluate | AskGates | Finish
 
 
 def must_stop(state: State, attempt: int) -> str:
@@ -139,6 +149,9 @@ def _next_call(state: State, pinned: Pinned) -> Action:
             if _needs_gate(state, pinned, call)
         ]
         return AskGates(questions=questions) if questions else Stop(reason="Parked")
+    pin = state.pins.get(waiting[0].tool)
+    if pin is not None and pin.builtin:
+        return Evaluate(plan_seq=plan.seq, index=waiting[0].index)
     return AskTool(plan_seq=plan.seq, index=waiting[0].index)
 
 

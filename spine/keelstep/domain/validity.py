@@ -15,6 +15,7 @@ from keelstep.events.frame import Stored
 
 _OPERATOR, _RUNNER = types.Writer.OPERATOR, types.Writer.RUNNER
 
+_WRITERS = {name: kind.writers for name, kind in types.KINDS.items()}
 Vouch = Callable[[types.Writer, Stored], bool]
 """Does the message carry its writer's own signature? Operator and gateway sign, runners do not."""
 
@@ -32,7 +33,7 @@ def writer_of(token: str) -> tuple[types.Writer, int] | None:
     return None
 
 
-def misplaced(state: State, stored: Stored, head: envelope.Envelope) -> str:
+def misplaced(state: State, stored: Stored, head: envelope.Envelope | Event) -> str:
     """Why the message does not continue this log, or nothing where it does."""
     if head.tenant != state.tenant or head.execution != state.xid:
         return "ForeignSubject"
@@ -66,7 +67,7 @@ def ignored(stored: Stored, vouch: Vouch) -> str:
 def refused(state: State, stored: Stored, event: Event, vouch: Vouch) -> str:
     """Why a well-placed event is void nevertheless, or nothing where it is valid."""
     found = writer_of(stored.writer)
-    if found is None or found[0] not in types.KINDS[event.type].writers:
+    if found is None or found[0] not in _WRITERS[event.type]:
         return "WrongWriter"
     writer = found[0]
     if writer is not _RUNNER and not vouch(writer, stored):
@@ -155,6 +156,7 @@ def _claim(state: State, _: types.Writer, data: types.Data) -> bool:
         _is_running(state)
         and planned is not None
         and pin is not None
+        and not pin.builtin
         and planned.tool == data.tool
         and planned.args.digest == data.args.digest
         and pin.digest == data.contract_digest
@@ -207,14 +209,13 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
     pin = state.pins.get(data.tool)
     if place in state.results or planned is None or planned.tool != data.tool:
         return False
+    if (writer is _RUNNER) != (pin is not None and pin.builtin):
+        return False  # whoever did it writes it: a builtin is the runner's, everything else the gateway's
     if writer is _RUNNER:
         return (
-            pin is not None
-            and pin.builtin
-            and place not in state.claims
-            and data.claim_seq is None
+            data.claim_seq is None
             and data.replayed_seq is None
-            and data.status in ("ok", "failed")
+            and data.status != "unknown"
             and _is_running(state)
         )
     if data.claim_seq is not None:

@@ -6,6 +6,7 @@ that are no event of ours (malformed). Nothing here judges whether an event is a
 """
 
 import hashlib
+from typing import ClassVar, Union
 
 import msgspec
 
@@ -63,16 +64,33 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An event, decoded."""
+    """An event, decoded: what its envelope says, and its data.
 
-    envelope: Envelope
+    Each type of event has a class of its own below this one, so that one pass over the bytes reads both.
+    """
+
+    type: ClassVar[str] = ""
+    v: Count
+    id: str
+    tenant: str
+    execution: str
+    root: str
+    parent: str | None
+    trace_id: str
+    seq: Count
+    step: Count
+    attempt: Count
+    actor: str
+    ts: str
+    prev: str
+    cost: Cost
     data: types.Data
-    type: str
+    subject: str | None = None
 
     @property
-    def seq(self) -> int:
-        """Its place in its execution."""
-        return self.envelope.seq
+    def envelope(self) -> "Event":
+        """What every event says, whatever its type: its own fields, named as those of `Envelope`."""
+        return self
 
 
 class Undecidable(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -87,12 +105,25 @@ class Malformed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     why: str
 
 
+def _class(name: str, data: type[types.Data]) -> type[Event]:
+    """The events of one type."""
+    namespace = {"type": name, "__doc__": f"`{name}`.", "__module__": __name__}
+    made = msgspec.defstruct(
+        f"Event[{name}]", [("data", data)], bases=(Event,), namespace=namespace, tag_field="type", tag=name,
+        frozen=True, kw_only=True, gc=False,
+    )  # fmt: skip
+    assert issubclass(made, Event)
+    return made
+
+
+_CLASSES = {name: _class(name, kind.data) for name, kind in types.KINDS.items()}
 _ENCODER = msgspec.json.Encoder()
+_EVENTS = msgspec.json.Decoder(Union[tuple(_CLASSES.values())])  # noqa: UP007 made of as many as there are
 _ENVELOPES = msgspec.json.Decoder(Envelope)
 _DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in types.KINDS.items()}
 
 
-def encode(envelope: Envelope) -> bytes:
+def encode(envelope: Envelope | Event) -> bytes:
     """The bytes to store."""
     return _ENCODER.encode(envelope)
 
@@ -107,6 +138,18 @@ def decode(payload: bytes) -> Event | Undecidable | Malformed:
     try:
         if not payload.isascii():
             payload.decode()  # the decoder does not look into fields that it ignores
+        event: Event = _EVENTS.decode(payload)
+        if event.v == VERSION:
+            return event
+    except (ValueError, RecursionError):
+        pass  # why is found out below: the envelope alone may say more than the two together
+    return _apart(payload)
+
+
+def _apart(payload: bytes) -> Event | Undecidable | Malformed:
+    """The same, envelope first and then its data: an event of the future has an envelope that we can read."""
+    try:
+        payload.decode()
         envelope = _ENVELOPES.decode(payload)
     except (ValueError, RecursionError) as error:
         return Malformed(why=f"not an event: {error}")
@@ -116,9 +159,11 @@ def decode(payload: bytes) -> Event | Undecidable | Malformed:
             return Malformed(why=f"version {envelope.v}")
         return Undecidable(envelope=envelope)
     try:
-        return Event(envelope=envelope, data=decoder.decode(envelope.data), type=envelope.type)
+        data = decoder.decode(envelope.data)
     except (ValueError, RecursionError) as error:
         return Malformed(why=f"data of {envelope.type}: {error}")
+    fields = {name: getattr(envelope, name) for name in Event.__struct_fields__}
+    return _CLASSES[envelope.type](**{**fields, "data": data})
 
 
 def digest(payload: bytes) -> str:

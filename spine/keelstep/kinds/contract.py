@@ -9,7 +9,9 @@ from typing import Annotated, ClassVar, Literal
 import pydantic
 
 from keelstep.kinds import resource
+from keelstep.kinds.credentials import Credentials
 from keelstep.kinds.resource import Column, Model
+from keelstep.kinds.transport import Transport
 
 
 class SideEffect(StrEnum):
@@ -88,71 +90,21 @@ class Approval(Model):
     """How long an approval may be used. Unit: seconds. Default: 3600 (an hour)."""
 
 
-class Header(Model):
-    """One HTTP header sent with every call."""
-
-    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9-]+$", max_length=64)]
-    """The header's name. Example: `X-Shop`."""
-    value: Annotated[str, pydantic.Field(max_length=1024)]
-    """Its value, never a secret (see `credentials`). Example: `berlin`."""
+def _one_of(path: str, model: type[Model]) -> str:
+    """CEL: exactly one of a model's fields is given."""
+    return f"{_given(path, model)}.size() == 1"
 
 
-class Http(Model):
-    """A call by HTTP."""
-
-    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-    """The HTTP method."""
-    url: Annotated[str, pydantic.Field(pattern=r"^https?://[^{}/?#]+([/?#].*)?$", max_length=1024)]
-    """The address; `{name}` in path or query is replaced by that argument, percent-encoded.
-    Example: `https://orders.shop.example/orders/{order_id}`."""
-    headers: Annotated[list[Header], pydantic.Field(max_length=32)] = []
-    """Headers sent with every call. Default: none."""
-    body: Annotated[str, pydantic.Field(min_length=1, max_length=4096)] | None = None
-    """CEL over `args` that yields the JSON body. Default: all arguments for POST, PUT and PATCH; none else.
-    Example: `{"order": args.order_id, "amount": args.amount}`."""
-    response: Annotated[str, pydantic.Field(min_length=1, max_length=4096)] | None = None
-    """CEL over `status` and `body` that yields the output. Default: the JSON body.
-    Example: `{"refund_id": body.id, "status": body.state}`."""
-    idempotency_header: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9-]+$", max_length=64)] = (
-        "Idempotency-Key"
-    )
-    """The header that carries the idempotency key. Default: Idempotency-Key."""
+def _given(path: str, model: type[Model], *names: str) -> str:
+    """CEL: a list with one entry for each of a model's fields, or of those named, that is given."""
+    fields = [field.alias for name, field in model.model_fields.items() if not names or name in names]
+    given = ", ".join(f"has(self.{path}.{alias})" for alias in fields)
+    return f"[{given}].filter(given, given)"
 
 
-class Transport(Model):
-    """How the call is made: exactly one of its fields."""
-
-    http: Http | None = None
-    """A call by HTTP."""
-
-
-CredentialKey = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9._-]+$", max_length=253)]
-"""A key of the namespace's Secret `keelstep-credentials`."""
-
-
-class Bearer(Model):
-    """`Authorization: Bearer …`."""
-
-    key: CredentialKey
-    """The key in the Secret `keelstep-credentials` that holds the token. Example: `refunds-token`."""
-
-
-class HeaderCredential(Model):
-    """A secret header."""
-
-    name: Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9-]+$", max_length=64)]
-    """The header's name. Example: `X-Api-Key`."""
-    key: CredentialKey
-    """The key in the Secret `keelstep-credentials` that holds its value. Example: `shop-key`."""
-
-
-class Credentials(Model):
-    """How the call proves who it is: at most one of its fields. The secret stays in the gateway."""
-
-    bearer: Bearer | None = None
-    """A bearer token."""
-    header: HeaderCredential | None = None
-    """A secret header."""
+def _not_of_builtins(is_absent: str, field: str) -> tuple[str, str]:
+    """A rule: what a builtin does not read may not be said of it, or somebody would rely on it."""
+    return f"!has(self.transport.builtin) || {is_absent}", f"{field}: not with transport.builtin"
 
 
 class ToolContractSpec(
@@ -170,15 +122,48 @@ class ToolContractSpec(
             "self.sideEffect != 'Irreversible' || self.consequenceTier == 3",
             "consequenceTier: an Irreversible tool is tier 3",
         ),
-        ("has(self.transport.http)", "transport: name one, e.g. transport.http"),
+        (_one_of("transport", Transport), "transport: name one, e.g. transport.http"),
+        (
+            "!has(self.transport.builtin) || self.sideEffect == 'ReadOnly' && self.consequenceTier == 0",
+            "transport.builtin: a pure function is sideEffect ReadOnly and consequenceTier 0",
+        ),
+        # the API server fills in defaults before it asks: what equals its default was not given, or makes no difference
+        _not_of_builtins(f"{_given('credentials', Credentials)}.size() == 0", "credentials"),
+        _not_of_builtins("self.timeoutSeconds == 30", "timeoutSeconds"),
+        _not_of_builtins("self.budgets.estimatedCostUSD.matches('^0+([.]0+)?$')", "budgets.estimatedCostUSD"),
+        _not_of_builtins("self.idempotency.mode == 'None'", "idempotency"),
+        _not_of_builtins(
+            "size(self.failurePolicy.retryable) == 0 && size(self.failurePolicy.notPerformed) == 0"
+            " && self.failurePolicy.maxAttempts == 3 && self.failurePolicy.backoffSeconds == 1",
+            "failurePolicy",
+        ),
+        _not_of_builtins(
+            "self.approval.required == 1 && self.approval.deadlineSeconds == 86400"
+            " && self.approval.validForSeconds == 3600",
+            "approval",
+        ),
+        (
+            "!has(self.transport.builtin) || !self.killSwitch.engaged",
+            "killSwitch: not with transport.builtin, which touches nothing; stop the strategy or the run instead",
+        ),
         (
             "!has(self.idempotency) || !has(self.idempotency.key) || size(self.idempotency.key) == 0"
             " || self.idempotency.mode == 'Keyed'",
             "idempotency.key: only with idempotency.mode Keyed",
         ),
         (
-            "!has(self.credentials) || !(has(self.credentials.bearer) && has(self.credentials.header))",
-            "credentials: name one, bearer or header",
+            f"{_given('credentials', Credentials, 'bearer', 'header', 'basic', 'oauth2')}.size() <= 1",
+            "credentials: name one of bearer, header, basic and oauth2",
+        ),
+        (
+            "!has(self.transport.mcp) || !has(self.transport.mcp.stdio)"
+            f" || {_given('credentials', Credentials)}.size() == 0",
+            "credentials: not with transport.mcp.stdio, whose secrets are environment variables",
+        ),
+        (
+            "!has(self.transport.mcp) || !has(self.transport.mcp.idempotencyArgument)"
+            " || self.idempotency.mode != 'None'",
+            "transport.mcp.idempotencyArgument: not with idempotency.mode None",
         ),
     ),
 ):

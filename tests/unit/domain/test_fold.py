@@ -5,6 +5,7 @@ they like under any writer's name, with valid signatures where they hold a key.
 """
 
 import contextlib
+import copy
 from typing import Any
 
 import pytest
@@ -173,6 +174,13 @@ class Everybody(RuleBasedStateMachine):
         )
         assert state == self.run.state
         assert sum(isinstance(outcome, execution.Void) for outcome in outcomes) == state.voids
+        half = len(self.run.messages) // 2
+        begun = execution.begin(self.run.xid, self.run.tenant)
+        middle = execution.resume(begun, self.run.messages[:half], self.run.vouch)
+        kept = copy.deepcopy(middle)
+        assert execution.resume(middle, self.run.messages[half:], self.run.vouch) == state
+        assert middle == kept, "a fold changed the state that it began with"
+        assert begun == execution.begin(self.run.xid, self.run.tenant)
 
 
 def check_sums(state: State) -> None:

@@ -6,6 +6,16 @@ import pytest
 
 from keelstep.domain import schema
 
+
+def doubling(times: int, *, by_name: bool = False) -> dict[str, Any]:
+    """A schema whose parts each refer twice to the next: a few lines that are 2 to the power of so many."""
+    parts: dict[str, Any] = {f"p{times}": {"type": "string", "$anchor": f"p{times}"}}
+    for n in range(times):
+        next_one = {"$ref": f"#p{n + 1}" if by_name else f"#/$defs/p{n + 1}"}
+        parts[f"p{n}"] = {"$anchor": f"p{n}", "allOf": [next_one, next_one]}
+    return {"$defs": parts, "$ref": "#/$defs/p0"}
+
+
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown type": ({"type": "objekt"}, "objekt"),
     "a reference to another document": ({"$ref": "https://x.example/y"}, "only references within"),
@@ -28,6 +38,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a pattern that does not compile": ({"properties": {"a": {"pattern": "("}}}, "regex"),
     "a pattern that looks around": ({"properties": {"a": {"pattern": "(?=a)b"}}}, "regex"),
     "a pattern that grows too large": ({"pattern": "a{1000}{1000}"}, "regex"),
+    "references that multiply": (doubling(40), "references make more than"),
+    "references by name that multiply": (doubling(40, by_name=True), "references make more than"),
+    "2 MB": ({"description": "x" * 2_000_000}, "at most"),
     "256 KiB and more": ({"description": "x" * schema.MAX_BYTES}, "at most"),
 }
 
@@ -96,6 +109,23 @@ def test_no_document_takes_long_or_raises(document: Any) -> None:
     """Patterns are matched in linear time; numbers may have any size."""
     compiled = schema.compile_schema({"type": "string", "pattern": "^(a+)+$"})
     assert compiled.problems(document) != []
+
+
+def test_a_schema_of_many_parts_tells_one_problem() -> None:
+    """To find them all would take as long as there are ways to fail."""
+    assert len(schema.compile_schema(doubling(5)).problems(1)) == 5
+    assert len(schema.compile_schema(doubling(9)).problems(1)) == 1
+    assert schema.compile_schema(doubling(9)).problems("x") == []
+
+
+def test_recursive_schemas_are_decided_at_once() -> None:
+    """Also where every level may be one of several, and where a part is nothing but itself."""
+    either = [{"properties": {"a": {"$ref": "#"}, "t": {"const": n}}, "required": ["t"]} for n in range(3)]
+    document: Any = {"t": 2}
+    for _ in range(60):
+        document = {"a": document, "t": 2}
+    assert schema.compile_schema({"anyOf": either}).problems(document) == []
+    assert schema.compile_schema({"$ref": "#"}).problems(document) == []
 
 
 def test_equal_schemas_are_compiled_once() -> None:

@@ -144,3 +144,16 @@ def test_a_reply_that_is_no_message_is_repeated_to_the_model_as_text() -> None:
     log = turns.run().model("not a message")
     assert told(log)[2] == {"role": "assistant", "content": '"not a message"'}
     assert msgspec.json.decode(turns.messages(log))[3]["role"] == "user"
+
+
+def test_what_earlier_turns_named_is_named_once() -> None:
+    """A model call begins only when everything before it is done: who has loaded that asks for what came since."""
+    log = turns.planned("orders.get", "credit.grant").result(0)
+    first = [each.digest for each in transcript.needed(log.state)]
+    since = log.state.ordinal
+    log.claim(1).result(1).model(turns.calls("orders.get")).plan("orders.get", args={"n": 2}).result(0)
+    everything = [each.digest for each in transcript.needed(log.state)]
+    news = [each.digest for each in transcript.needed(log.state, since)]
+    assert {*first, *news} == set(everything)
+    log.model(turns.FINAL)
+    assert len(list(transcript.needed(log.state, log.state.ordinal))) == 1

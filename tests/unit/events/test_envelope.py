@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -133,3 +134,66 @@ def test_every_data_type_survives_being_written_and_read() -> None:
     for message, event in zip(RUN.messages, RUN.events, strict=True):
         assert envelope.decode(message.payload) == event
         assert isinstance(event.data, types.KINDS[event.type].data)
+
+
+def apart(payload: bytes) -> object:
+    """What bytes say, read in two steps: the envelope, then its data."""
+    try:
+        payload.decode()
+        head = msgspec.json.decode(payload, type=envelope.Envelope)
+    except (ValueError, RecursionError):
+        return None
+    kind = types.KINDS.get(head.type)
+    if kind is None or head.v != envelope.VERSION:
+        return head if head.v >= 1 else None
+    try:
+        return head, msgspec.json.decode(head.data, type=kind.data)
+    except (ValueError, RecursionError):
+        return None
+
+
+KEYS = [b'"type"', b'"ty\\u0070e"', b'"data"', b'"v"', b'"seq"', b'"cost"', b'"plan_seq"']
+TEXTS = [
+    b'"tool.result"',
+    b'"exec.killed"',
+    b'"tool\\u002eresult"',
+    b'"x"',
+    b"1",
+    b"2",
+    b"{}",
+    b"null",
+    b"[]",
+]
+
+
+@given(st.sampled_from(PAYLOADS), st.sampled_from(KEYS), st.sampled_from(TEXTS), st.booleans(), st.booleans())
+@example(PAYLOADS[0], b'"type"', b'"exec.killed"', True, False)
+def test_one_pass_over_the_bytes_says_what_two_would(
+    payload: bytes, key: bytes, text: bytes, is_first: bool, is_inside: bool
+) -> None:
+    """Also where a dishonest writer says a field twice, or spells it oddly: all readers agree on what it says."""
+    if is_inside:
+        payload = payload.replace(b'"data":{', b'"data":{' + key + b":" + text + b",", 1)
+    elif is_first:
+        payload = b"{" + key + b":" + text + b"," + payload[1:]
+    else:
+        payload = payload[:-1] + b"," + key + b":" + text + b"}"
+    found, wanted = envelope.decode(payload), apart(payload)
+    match found:
+        case envelope.Malformed():
+            assert wanted is None
+        case envelope.Undecidable():
+            assert wanted == found.envelope
+        case envelope.Event():
+            assert isinstance(wanted, tuple)
+            head, data = wanted
+            assert (found.data, found.type) == (data, head.type)
+            for name in set(found.__struct_fields__) - {"data"}:
+                assert getattr(found, name) == getattr(head, name)
+
+
+def test_every_events_class_has_the_envelopes_fields() -> None:
+    """In every type of event; its type is the class's own."""
+    for event in RUN.events:
+        assert {*event.__struct_fields__, "type"} == set(envelope.Envelope.__struct_fields__)
+        assert event.envelope is event

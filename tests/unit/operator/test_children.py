@@ -1,5 +1,6 @@
 """What does a runner run in, and when is a child ours?"""
 
+import dataclasses
 from typing import Any
 
 from keelstep.events import clock
@@ -14,6 +15,7 @@ from keelstep_operator.identity import Identities
 ATTEMPT = pods.Attempt(namespace="shop", execution="run", uid="u1", xid="x1", strategy="support", number=2)
 RUNTIME = pods.Runtime(
     image="runner:1",
+    pull_policy="",
     command=["keelstep-runner"],
     resources=Resources.model_validate({"limits": {"memory": "256Mi"}}),
     nats_url="nats://x:4222",
@@ -59,6 +61,13 @@ def test_a_runners_pod_is_bare_bounded_and_has_no_rights() -> None:
         "KEELSTEP_SHARD": "3",
         "KEELSTEP_IDENTITY_DIR": "/var/run/keelstep/identity",
     }
+
+
+def test_a_runners_image_is_pulled_when_the_settings_say_else_as_kubernetes_does() -> None:
+    """A node without a registry has the image already: `Never` says so; nothing said leaves it to the API server."""
+    never = dataclasses.replace(RUNTIME, pull_policy="Never")
+    assert pods.build_pod(ATTEMPT, never)["spec"]["containers"][0]["imagePullPolicy"] == "Never"
+    assert "imagePullPolicy" not in pods.build_pod(ATTEMPT, RUNTIME)["spec"]["containers"][0]
 
 
 def test_a_pod_is_ours_by_owner_labels_and_content() -> None:

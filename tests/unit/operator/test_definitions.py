@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from hack.generate import builtins as page
+from keelstep.domain.builtins import registry
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
+from keelstep.kinds.transport import BuiltinFunction
 from keelstep_operator.decide import condition, definition
 
 CONTRACT: dict[str, Any] = {
@@ -21,6 +24,17 @@ STRATEGY: dict[str, Any] = {"version": "1", "model": {"name": "m"}, "prompt": {"
 def http(**rest: Any) -> dict[str, Any]:
     """A contract's transport."""
     return {"transport": {"http": {**CONTRACT["transport"]["http"], **rest}}}
+
+
+def mcp(**rest: Any) -> dict[str, Any]:
+    """The contract of a tool of an MCP server."""
+    return {"transport": {"mcp": {"tool": "t", **rest}}}
+
+
+def builtin(**rest: Any) -> dict[str, Any]:
+    """A builtin's contract, as its page shows it."""
+    given: dict[str, Any] = page.contract(registry.FUNCTIONS[BuiltinFunction.DECIMAL_ADD])["spec"]
+    return {**given, **rest}
 
 
 CONTRACTS: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -56,6 +70,65 @@ CONTRACTS: dict[str, tuple[dict[str, Any], str, str]] = {
         http(response="args"),
         "ExpressionInvalid",
         "transport.http.response",
+    ),
+    "an address in a form that hides the host": (
+        http(url="http://0177.0.0.1/{id}"),
+        "AddressInvalid",
+        "transport.http.url",
+    ),
+    "an address of a server behind a user": (
+        mcp(http={"url": "http://shop.example@127.0.0.1/mcp"}),
+        "AddressInvalid",
+        "transport.mcp.http.url",
+    ),
+    "an issuer that is no host": (
+        {"credentials": {"oauth2": {"tokenURL": "https://münchen.example/", "clientID": "c", "key": "k"}}},
+        "AddressInvalid",
+        "credentials.oauth2.tokenURL",
+    ),
+    "a header that frames the request": (
+        http(headers=[{"name": "X-Shop", "value": "x"}, {"name": "Transfer-Encoding", "value": "x"}]),
+        "HeaderReserved",
+        "transport.http.headers[1].name",
+    ),
+    "a key in a header that frames the request": (
+        http(idempotencyHeader="HOST"),
+        "HeaderReserved",
+        "transport.http.idempotencyHeader",
+    ),
+    "a server's header that frames the request": (
+        mcp(http={"url": "http://x.example/mcp", "headers": [{"name": "Host", "value": "x"}]}),
+        "HeaderReserved",
+        "transport.mcp.http.headers[0].name",
+    ),
+    "a secret in a header that frames the request": (
+        {"credentials": {"header": {"name": "Content-Length", "key": "k"}}},
+        "HeaderReserved",
+        "credentials.header.name",
+    ),
+    "a good MCP contract": (mcp(response="structured.a + text", stdio={"command": ["x"]}), "Accepted", ""),
+    "a result that uses something else": (
+        mcp(response="body", stdio={"command": ["x"]}),
+        "ExpressionInvalid",
+        "transport.mcp.response",
+    ),
+    "no transport": ({"transport": {}}, "TransportMissing", "transport"),
+    "two transports": (
+        {"transport": {**CONTRACT["transport"], "builtin": {"function": "decimal.add"}}},
+        "TransportMissing",
+        "transport",
+    ),
+    "a good builtin": (builtin(), "Accepted", ""),
+    "a builtin of a higher tier": (builtin(consequenceTier=1), "BuiltinMismatch", "transport.builtin"),
+    "a builtin that costs something": (
+        builtin(budgets={"estimatedCostUSD": "0.001"}),
+        "BuiltinMismatch",
+        "transport.builtin",
+    ),
+    "a builtin with another function's arguments": (
+        builtin(schema={"input": {"type": "object", "properties": {"values": {}}}, "output": {}}),
+        "BuiltinMismatch",
+        "schema.input.properties.values",
     ),
 }
 STRATEGIES: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -4,11 +4,14 @@ from typing import Any
 
 import pytest
 
+from hack.generate import builtins as page
 from keelstep.domain import revision
+from keelstep.domain.builtins import registry
 from keelstep.events import clock, value
 from keelstep.kinds.contract import ToolContract
 from keelstep.kinds.execution import Execution
 from keelstep.kinds.strategy import AgentStrategy
+from keelstep.kinds.transport import BuiltinFunction
 from keelstep_operator.decide import start
 from keelstep_operator.decide.facts import NotReady, Ready
 
@@ -85,6 +88,16 @@ def test_a_start_pins_contents_and_takes_the_smaller_bounds() -> None:
     assert found.data.deadline == clock.text(NOW + 50 * clock.SECOND)
     assert found.trace_id == CHANCE.trace_id
     assert found.payloads == []
+
+
+def test_a_start_says_which_contracts_are_builtins() -> None:
+    """Runner and gateway share the calls by it."""
+    spec = page.contract(registry.FUNCTIONS[BuiltinFunction.DATE_ADD])["spec"]
+    tool = settled(ToolContract, "orders.get", spec)
+    for contract, is_builtin in ((CONTRACT, False), (tool, True)):
+        found = decide(execution(inputs={"who": "Ada"}), strategy(), contract=contract)
+        assert isinstance(found, Ready)
+        assert found.data.contracts["orders.get"].builtin is is_builtin
 
 
 def test_the_strategys_own_limits_hold_where_they_are_smaller() -> None:

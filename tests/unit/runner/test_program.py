@@ -48,8 +48,13 @@ def test_a_runner_starts_without_what_its_libraries_would_like_to_have() -> None
         f"print([name for name in {SLOW} if sys.modules.get(name)])\n"
         "from keelstep.domain import cel\n"
         'print(cel.compile_expression("1 + 1 == 2", []).holds({}))\n'
+        "from keelstep.kinds import AgentStrategy\n"
+        "from keelstep_runner.settings import Settings\n"
+        "print({each.description for each in AgentStrategy.model_fields.values()})\n"
+        "print(Settings.model_fields['tenant'].description)\n"
     )
-    assert python(code).stdout.split() == ["[]", "True"], python(code).stderr
+    said = ["[]", "True", "{None}", "The execution's namespace."]
+    assert python(code).stdout.splitlines() == said, python(code).stderr
 
 
 def refused(

@@ -86,6 +86,72 @@ SUBJECT = Subject(
             shows="tool.result",
         ),
         Reason(
+            name="CertificateInvalid",
+            meaning="What the Secret holds as certificate, key or authority is not PEM, or the two do not belong together.",
+            acts=Acts.AUTHOR,
+            fix="Correct the Secret's keys that credentials names.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="TokenRefused",
+            meaning="The issuer of the access token refused, or answered no bearer token.",
+            acts=Acts.AUTHOR,
+            fix="Correct credentials.oauth2 or the client's secret, or have the issuer grant the scopes.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="TokenUnavailable",
+            meaning="The issuer of the access token could not be asked; the call was not sent.",
+            acts=Acts.PLATFORM,
+            fix="See whether the issuer runs and the gateway may reach it.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="EgressRefused",
+            meaning=(
+                "The address is, or leads to, a place that no contract may reach: this machine, the cluster, a "
+                "private network, metadata."
+            ),
+            acts=Acts.PLATFORM,
+            fix="If the tool is meant to be there, list its network or name in KEELSTEP_EGRESS_ALLOWED.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="RedirectRefused",
+            meaning="The tool redirected more often than the contract allows, or where it does not lead.",
+            acts=Acts.AUTHOR,
+            fix="Correct the address, or set maxRedirects and redirectHosts.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="TlsFailed",
+            meaning="The tool's certificate is not one that the call trusts, or no encryption could be agreed on.",
+            acts=Acts.AUTHOR,
+            fix="Correct the tool's certificate, or name its authority in credentials.caCertificate.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="ToolFailed",
+            meaning="The MCP server answered the call with an error.",
+            acts=Acts.AUTHOR,
+            fix="See the server's own log; set transport.mcp.onError if its errors prove that nothing happened.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="InputRequired",
+            meaning="The MCP server wants to ask a person or a model in the middle of a call, which nobody answers.",
+            acts=Acts.AUTHOR,
+            fix="Call a tool that needs no answer, or give it what it asks for as arguments.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="CommandRefused",
+            meaning="The installation does not let contracts run this command, or set one of its variables.",
+            acts=Acts.PLATFORM,
+            fix="If it may be run with the gateway's own rights, list it in KEELSTEP_STDIO_COMMANDS.",
+            shows="tool.result",
+        ),
+        Reason(
             name="ConnectionFailed",
             meaning="No connection to the tool could be made, or it broke before the answer.",
             acts=Acts.PLATFORM,
@@ -187,10 +253,10 @@ SUBJECT = Subject(
         ),
         Reason(
             name="Busy",
-            meaning="The gateway has enough to do.",
+            meaning="The gateway has enough to do, or runs as many MCP servers as it may.",
             acts=Acts.PLATFORM,
-            fix="Nothing at first; if it lasts, run more gateways.",
-            shows="refusal",
+            fix="Nothing at first; if it lasts, run more gateways, or raise KEELSTEP_STDIO_PROCESSES.",
+            shows="refusal; tool.result",
         ),
         Reason(
             name="ClaimClosed",

@@ -79,10 +79,31 @@ SUBJECT = Subject(
             shows="ToolContract: Accepted, Ready, Event",
         ),
         Reason(
+            name="AddressInvalid",
+            meaning="An address names its host in a form that programs read differently, or names none.",
+            acts=Acts.AUTHOR,
+            fix="Write a name in its ASCII form, an IPv4 address as four decimal numbers, and no user.",
+            shows="ToolContract: Accepted, Ready, Event; tool.result",
+        ),
+        Reason(
+            name="HeaderReserved",
+            meaning="A header says where a request begins, ends or goes, which others on its connection rely on.",
+            acts=Acts.AUTHOR,
+            fix="Leave the header out; the gateway sets it.",
+            shows="ToolContract: Accepted, Ready, Event",
+        ),
+        Reason(
             name="TransportMissing",
             meaning="The contract does not say how it is called.",
             acts=Acts.AUTHOR,
             fix="Name a transport, such as transport.http.",
+            shows="ToolContract: Accepted, Ready, Event",
+        ),
+        Reason(
+            name="BuiltinMismatch",
+            meaning="The contract does not fit the builtin function that it names.",
+            acts=Acts.AUTHOR,
+            fix="Copy the contract of that function from docs/builtins.md, and narrow it from there.",
             shows="ToolContract: Accepted, Ready, Event",
         ),
         Reason(

@@ -115,10 +115,31 @@ SUBJECT = Subject(
             shows="refusal; model.replied; log of a program",
         ),
         Reason(
+            name="LogFull",
+            meaning="The log takes no event any more: its stream or disk is full, or it was closed.",
+            acts=Acts.PLATFORM,
+            fix="Give the stream or its disk room; what waits goes on by itself.",
+            shows="refusal; log of a program",
+        ),
+        Reason(
             name="BrokerClosed",
             meaning="The connection to the broker is closed for good: an identity was revoked, or refused.",
             acts=Acts.PLATFORM,
             fix="Nothing for a runner that was replaced; else give the program valid credentials.",
+            shows="a program's end",
+        ),
+        Reason(
+            name="LeaseLost",
+            meaning="The operator could not renew its Lease; another one may work now.",
+            acts=Acts.NOBODY,
+            fix="Nothing: it ended and is started again, and stands by. If it lasts, look at the API server.",
+            shows="a program's end",
+        ),
+        Reason(
+            name="ClusterReplaced",
+            meaning="The API server's versions went back: its etcd was restored or replaced.",
+            acts=Acts.NOBODY,
+            fix="Nothing: the operator ended and begins anew from the log. Apply what the restored etcd does not have.",
             shows="a program's end",
         ),
         Reason(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from keelstep.domain.reasons import (
     attempts,
+    builtins,
     calls,
     definitions,
     gates,
@@ -22,6 +23,7 @@ SUBJECTS: tuple[Subject, ...] = (
     gates.SUBJECT,
     models.SUBJECT,
     calls.SUBJECT,
+    builtins.SUBJECT,
     messages.SUBJECT,
     machinery.SUBJECT,
     kubernetes.REFUSALS,
