@@ -19,6 +19,7 @@ class Recorded:
     """The answer is in the log, at or before this stream sequence."""
 
     position: int
+    """0 where the log itself is asked for, as the stream has it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,7 +68,7 @@ class Asking:
         boot_deadline = begun + self.timeout_seconds * len(wish.candidates) * clock.SECOND
         asked = Asked()
         for model in wish.candidates:
-            why = await self._why_not(hold, begun, boot_deadline)
+            why = await self._why_not(hold, boot_deadline)
             if why:
                 asked.failure = asked.failure or Failure(
                     reason=why, message="the model was not asked", error_class="Unavailable"
@@ -100,11 +100,11 @@ class Asking:
             asked.failure = answer
         return False
 
-    async def _why_not(self, hold: Hold, begun: int, boot_deadline: int) -> str:
+    async def _why_not(self, hold: Hold, boot_deadline: int) -> str:
         """Why the model may not be asked now, or nothing where it may."""
         await self.law.wait_known((boot_deadline - clock.boot()) / clock.SECOND)
         try:
-            state = await hold.fresh(begun)
+            state = await hold.fresh()
         except errors.BrokerUnavailableError as error:
             return error.reason
         if clock.boot() >= boot_deadline:

@@ -7,8 +7,9 @@ worked on its asker hears a heartbeat every two seconds. What the answer is, is 
 import asyncio
 import re
 import traceback
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 import nats.errors
@@ -19,12 +20,13 @@ from nats.aio.subscription import Subscription
 
 from keelstep import errors, points
 from keelstep.domain import validity
-from keelstep.events import frame, types
+from keelstep.events import clock, frame, types
 from keelstep.log import ask, subjects
 from keelstep.log.reader import StreamReader
 from keelstep_gateway import answers
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
+from keelstep_gateway.metrics import Metrics
 from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.presence import NAME
 from keelstep_gateway.toolcalls import ToolCalls
@@ -46,6 +48,27 @@ class _Asker:
     verb: str
 
 
+@dataclass(slots=True)
+class _Heart:
+    """Beats now and then until it is stopped; most answers come before the first beat."""
+
+    beat: Callable[[], None]
+    _next: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Beat after a while, and again after as long."""
+        self._next = asyncio.get_running_loop().call_later(ask.HEARTBEAT_SECONDS, self._due)
+
+    def stop(self) -> None:
+        """No more."""
+        if self._next is not None:
+            self._next.cancel()
+
+    def _due(self) -> None:
+        self.beat()
+        self.start()
+
+
 @dataclass(slots=True, kw_only=True)
 class Calls:
     """The service that runners ask."""
@@ -56,12 +79,23 @@ class Calls:
     reader: StreamReader
     tools: ToolCalls
     models: ModelCalls
+    metrics: Metrics
     most_waiting: int
     """Wishes for calls that are worked on or wait; more are refused, for another gateway to take."""
     _subscriptions: list[Subscription] = field(default_factory=list)
     _requests: set["asyncio.Task[None]"] = field(default_factory=set)
     _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _waiting: int = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being worked on."""
+        return len(self._requests)
+
+    @property
+    def waiting(self) -> int:
+        """Wishes for calls whose call is not being made yet."""
+        return max(0, self._waiting - len(self.executions.flights()))
 
     async def start(self) -> None:
         """Take requests from now on."""
@@ -85,7 +119,10 @@ class Calls:
             log.warning("not_drained", left=len(self._requests | self.executions.flights()))
 
     async def _received(self, message: Msg) -> None:
-        task = asyncio.create_task(self._serve(message))
+        self._begin(self._serve(message))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
 
@@ -93,13 +130,14 @@ class Calls:
         """Answer one request, telling the asker meanwhile that somebody is at it."""
         if not message.reply:
             return
-        asker = _asker(message.subject)
-        work = asyncio.create_task(self._answer(asker, message.data))
-        while not work.done():
-            await asyncio.wait({work}, timeout=ask.HEARTBEAT_SECONDS)
-            if not work.done():
-                await self._reply(message, ask.Reply.HEARTBEAT, b"")
-        kind, payload = work.result()
+        began, asker = clock.boot(), _asker(message.subject)
+        heart = _Heart(lambda: self._begin(self._reply(message, ask.Reply.HEARTBEAT, b"")))
+        heart.start()
+        try:
+            kind, payload = await self._answer(asker, message.data)
+        finally:
+            heart.stop()
+        self.metrics.answered(asker.verb if asker is not None else "", kind.value, began)
         points.reached("gateway.before.reply")
         await self._reply(message, kind, payload)
 
@@ -115,6 +153,8 @@ class Calls:
             if isinstance(found, answers.Recorded):
                 after = msgspec.json.decode(request, type=ask.AskLog).after
                 return ask.Reply.EVENTS, await self._events(hold, after, found.position)
+            if isinstance(found, answers.Refused):
+                self.metrics.refusals.labels(found.refusal.reason).inc()
             return _encoded(found)
         except msgspec.DecodeError as error:
             return _encoded(answers.refuse("RequestInvalid", f"the request cannot be read: {error}"))
@@ -148,7 +188,8 @@ class Calls:
                 hold, asker.attempt, msgspec.json.decode(request, type=ask.AskModel)
             )
         wish = msgspec.json.decode(request, type=ask.AskTool)
-        return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index), wish.after)
+        seen = max(wish.after, wish.seen)
+        return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index), seen)
 
     async def _read(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
         if asker.verb == "log":
@@ -170,6 +211,9 @@ class Calls:
 
     async def _events(self, hold: Hold, after: int, position: int) -> bytes:
         """What is stored after a position, as frames; the message at `position` among it, or the chunk is full."""
+        held = await hold.stored(after, position) if position else None
+        if held is not None:
+            return frame.pack(held)
         while True:
             messages = await self.reader.chunk(hold.tenant, hold.xid, after, ask.CHUNK_BYTES)
             payload = frame.pack(messages)

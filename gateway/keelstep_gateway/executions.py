@@ -6,7 +6,7 @@ Everything here is a cache: dropping it loses nothing, so the oldest go first. N
 import asyncio
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,18 +17,34 @@ from keelstep import errors
 from keelstep.domain import canonical, revision
 from keelstep.domain.state import State
 from keelstep.events import signing, types, value
+from keelstep.events.frame import Stored
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
+from keelstep.log import follow
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log
 from keelstep_gateway.hold import Hold
+from keelstep_gateway.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
 _REVISIONS_CACHED = 2_000
 _ARGUMENTS_CACHED = 64
 _PAUSE_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """A reader whose reads are counted."""
+
+    reader: StreamReader
+    metrics: Metrics
+
+    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
+        """Every message of an execution after a stream sequence."""
+        self.metrics.reads.inc()
+        return await self.reader.read(tenant, xid, after)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -40,6 +56,7 @@ class Executions:
     objects: Objects
     signer: signing.Signer
     keyring: signing.Keyring
+    metrics: Metrics
     shard: int
     most: int
     """Holds that are kept."""
@@ -60,26 +77,36 @@ class Executions:
             author = Author(types.Writer.GATEWAY.value, self.shard, self.signer)
             own = Log(
                 nc=self.nc,
-                reader=self.reader,
+                reader=_Counted(self.reader, self.metrics),
                 author=author,
                 keyring=self.keyring,
                 tenant=tenant,
                 xid=xid,
+                does_hear=True,
             )
-            found = self._holds[key] = Hold(tenant, xid, own, self._turn)
+            found = self._holds[key] = Hold(tenant, xid, own, self._turn, self.metrics)
             self._forget_oldest()
         self._holds.move_to_end(key)
         return found
 
-    def held(self, tenant: str, xid: str) -> Hold | None:
-        """The hold on an execution, where there is one."""
-        return self._holds.get((tenant, xid))
+    def hear(self, heard: follow.Heard) -> None:
+        """Something was stored; it matters where the execution is held."""
+        found = self._holds.get((heard.tenant, heard.xid))
+        if found is not None:
+            found.hear(heard.position, heard.stored_at)
+
+    def is_held(self, tenant: str, xid: str) -> bool:
+        """Is there a hold on this execution?"""
+        return (tenant, xid) in self._holds
 
     def forget(self, tenant: str, xid: str) -> None:
         """Drop the hold on an execution, unless a call is in flight."""
         found = self._holds.get((tenant, xid))
         if found is not None and not found.flights:
             del self._holds[tenant, xid]
+
+    def __len__(self) -> int:
+        return len(self._holds)
 
     def flights(self) -> set["asyncio.Task[None]"]:
         """Every call in flight."""

@@ -24,6 +24,7 @@ from keelstep_gateway.asking import Asking
 from keelstep_gateway.calls import Calls
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.law import Law
+from keelstep_gateway.metrics import Metrics
 from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.models import Models
 from keelstep_gateway.perform import Performer
@@ -33,7 +34,9 @@ from keelstep_gateway.settings import Settings
 from keelstep_gateway.sweep import Sweep
 from keelstep_gateway.takeover import TakeOver
 from keelstep_gateway.toolcalls import ToolCalls
-from keelstep_gateway.transports.http import Http
+from keelstep_gateway.transports import commands
+from keelstep_gateway.transports.egress import Egress
+from keelstep_gateway.transports.router import Router
 
 log = structlog.get_logger(__name__)
 
@@ -66,8 +69,13 @@ class Gateway:
         self.view = view.View(nc, keyring)
         self.law = Law(self.view)
         self.models = Models()
-        self.transport = Http()
+        self.transport = Router(
+            Egress(chosen.egress_rules()),
+            commands.load(chosen.stdio_commands) if chosen.stdio_commands is not None else None,
+            chosen.stdio_processes,
+        )
         self.presence = Presence(nc, self._describe)
+        self.metrics = Metrics()
         self.is_draining = False
         scribe = Scribe(self.presence.owner)
         reader = StreamReader(nc, chosen.shard)
@@ -77,6 +85,7 @@ class Gateway:
             objects=Objects(nc),
             signer=signer,
             keyring=keyring,
+            metrics=self.metrics,
             shard=chosen.shard,
             most=chosen.executions_cached,
             concurrency=chosen.concurrency,
@@ -128,7 +137,9 @@ class Gateway:
                 ),
             ),
             most_waiting=chosen.concurrency * WAITING_PER_CALL,
+            metrics=self.metrics,
         )
+        self._measure()
 
     @classmethod
     async def connect(cls, chosen: Settings) -> "Gateway":
@@ -169,6 +180,8 @@ class Gateway:
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
         try:
             await self._wait_for_broker()
+            if self.chosen.metrics_port:
+                self.metrics.serve(self.chosen.metrics_port)
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.view.run())
                 group.create_task(self._follow())
@@ -214,7 +227,11 @@ class Gateway:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
-        await follow.follow(self.nc, self.chosen.shard, self.sweep.wake)
+        def hear(heard: follow.Heard) -> None:
+            self.executions.hear(heard)
+            self.sweep.hear(heard)
+
+        await follow.follow(self.nc, self.chosen.shard, hear, on_begin=self.sweep.begin)
 
     async def _check_clock(self) -> None:
         """Begin nothing while this clock is not the broker's."""
@@ -231,6 +248,24 @@ class Gateway:
             except errors.BrokerError as error:
                 log.warning("clock_not_checked", why=error.message)
 
+    def _measure(self) -> None:
+        """What is looked up when somebody asks for the metrics."""
+        gauge = self.metrics.gauge
+        gauge(
+            "keelstep_gateway_requests_in_flight", "Requests being worked on.", lambda: self.calls.in_flight
+        )
+        gauge("keelstep_gateway_queue_depth", "Calls that wait for their turn.", lambda: self.calls.waiting)
+        gauge(
+            "keelstep_gateway_calls",
+            "Model and tool calls in flight.",
+            lambda: len(self.executions.flights()),
+        )
+        gauge("keelstep_gateway_executions", "Executions whose fold is held.", lambda: len(self.executions))
+        gauge("keelstep_open_calls", "Runs that may have an open call.", lambda: self.sweep.open_calls)
+        gauge(
+            "keelstep_control_current", "1 where it is known what is stopped.", lambda: self.view.is_current
+        )
+
     def _describe(self) -> dict[str, str]:
         return {
             "control": str(self.view.position),
@@ -240,6 +275,7 @@ class Gateway:
         }
 
     async def _close(self) -> None:
+        self.metrics.close()
         await self.source.close()
         await self.transport.close()
         await self.models.close()

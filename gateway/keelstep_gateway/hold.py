@@ -1,9 +1,17 @@
 """What does this gateway hold of one execution? The fold of its log, and its own calls in flight.
 
+A fold is read again only where it may be behind (docs/decisions, gateway-reads, says why that is enough):
+
+    to decide   it goes as far as its asker has seen, and nothing newer was heard of: the gateway follows the shard.
+                What is decided ends in a fenced append, in a refusal that its asker has seen the reason of, or in a send
+    to send     the broker vouched for it within FRESH_SECONDS besides, by its answer to a read or by taking a fenced
+                append: a process that was frozen has heard nothing, and does not know it
+
 One flight per call: whoever asks for a call that this process is making waits for it, and its end is the log's word.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
@@ -14,14 +22,21 @@ from keelstep import errors
 from keelstep.domain import revision
 from keelstep.domain.state import State
 from keelstep.events import clock
-from keelstep.log.spine import Log
+from keelstep.events.envelope import Event
+from keelstep.events.frame import Stored
+from keelstep.log.spine import Log, Proposal, Propose
+from keelstep_gateway.metrics import Metrics
+from keelstep_gateway.recent import Recent
 
 _BEHIND_PAUSES_SECONDS = (0.01, 0.05, 0.1, 0.2, 0.5, 0.0)
 
 log = structlog.get_logger(__name__)
 
 FRESH_SECONDS = 0.02
-"""A fold read longer ago than this is read again before anything is sent: this process may have been frozen."""
+"""A fold that the broker vouched for longer ago is read again before anything is sent: this process may have been
+frozen."""
+HEARING_SECONDS = 0.05
+"""How long an own append is waited for to come by on the stream; then it is read."""
 
 
 @dataclass(slots=True)
@@ -33,28 +48,53 @@ class Hold:
     log: Log
     turn: asyncio.Semaphore
     """Bounds what all holds together have in flight."""
+    metrics: Metrics
     flights: dict[Hashable, "asyncio.Task[None]"] = field(default_factory=dict)
     """Calls this process is making, by place or by model ordinal."""
     arguments: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     """Loaded arguments by digest."""
     pinned: revision.Pinned | None = None
+    recent: Recent = field(default_factory=Recent)
+    heard: int = 0
+    """The newest stream sequence heard of."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wake(self) -> None:
+    def __post_init__(self) -> None:
+        self.log.on_outcome = lambda _, stored, __: self.recent.add(stored)
+
+    def hear(self, position: int, stored_at: int) -> None:
         """Something was stored."""
+        self.heard = max(self.heard, position)
+        self.log.hear(position, stored_at)
         self._changed.set()
+
+    async def append(self, propose: Propose, *, has_happened: bool = False) -> Event | None:
+        """Append to the log as `Log.append` does, and count it.
+
+        Raises:
+            Exception: as `Log.append` does.
+        """
+        began, tries = clock.boot(), 0
+
+        def counted(state: State) -> Proposal | None:
+            nonlocal tries
+            tries += 1
+            return propose(state)
+
+        event = await self.log.append(counted, has_happened=has_happened)
+        if event is not None:
+            self.metrics.appended(self.log.state, event, began, tries)
+        return event
 
     async def wait_change(self, within_seconds: float) -> None:
         """Return once something is stored, or after so long."""
         self._changed.clear()
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_seconds):
                 await self._changed.wait()
-        except TimeoutError:
-            return
 
-    async def fresh(self, read_at: int) -> State:
-        """The fold, read again where it was read too long ago (boot-time nanoseconds).
+    async def fresh(self) -> State:
+        """The fold as of a moment ago, to send on.
 
         The broker answers on the connection that control records come on, so what was stopped while this process was
         frozen is known by then.
@@ -62,22 +102,43 @@ class Hold:
         Raises:
             errors.BrokerUnavailableError: it could not be read now.
         """
-        if clock.boot() - read_at > FRESH_SECONDS * clock.SECOND:
-            return await self.log.refresh()
-        return self.log.state
+        age = clock.boot() - self.log.proven_at
+        is_fresh = age <= FRESH_SECONDS * clock.SECOND and self._is_whole()
+        return self.log.state if is_fresh else await self.log.refresh()
 
-    async def read_up_to(self, position: int) -> State:
-        """The fold, with everything up to a stream sequence that its asker has read: a follower may be behind that.
+    async def read_up_to(self, position: int = 0) -> State:
+        """The fold with everything heard of, and up to a stream sequence that its asker has seen: to decide on.
 
         Raises:
-            errors.BrokerUnavailableError: it is still behind, or could not be read now.
+            errors.BrokerUnavailableError: it is still behind, as a follower may be, or could not be read now.
         """
+        if self.log.proven_at and self._is_whole(position):
+            return self.log.state
         for pause in _BEHIND_PAUSES_SECONDS:
             state = await self.log.refresh()
             if state.position >= position:
                 return state
             await asyncio.sleep(pause)
         raise errors.BrokerUnavailableError(f"the log of {self.xid} was not read up to {position}")
+
+    async def stored(self, after: int, position: int) -> list[Stored] | None:
+        """What is stored after one stream sequence, up to another at least; None where it is not held any more.
+
+        Raises:
+            errors.BrokerUnavailableError: it could not be read now.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HEARING_SECONDS):
+                while self.log.read_position < position:
+                    self._changed.clear()
+                    await self._changed.wait()
+        if self.log.read_position < position:
+            await self.log.refresh()
+        return self.recent.after(after) if self.log.read_position >= position else None
+
+    def _is_whole(self, position: int = 0) -> bool:
+        """Nothing is known of that the fold does not hold."""
+        return self.log.state.position >= max(position, self.heard)
 
     async def fly(self, key: Hashable, work: Callable[[], Awaitable[None]]) -> None:
         """Do this work once at a time, to its end even where the asker goes away.

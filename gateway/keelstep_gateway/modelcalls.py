@@ -50,7 +50,7 @@ class ModelCalls:
             errors.KeelstepError: it cannot be answered now.
         """
         while True:
-            state = await hold.read_up_to(request.after)
+            state = await hold.read_up_to(max(request.after, request.seen))
             if await hold.landed(request.ordinal):
                 continue
             if state.undecidable:
@@ -137,7 +137,7 @@ class ModelCalls:
                 price_table=self.asking.prices.version,
             )
 
-        if await hold.log.append(propose) is None:
+        if await hold.append(propose) is None:
             return
         asked = await self.asking.ask(hold, wish, begun)
         data, cost = await self._settled(hold, wish, asked, (clock.boot() - begun) // 1_000_000)
@@ -148,7 +148,7 @@ class ModelCalls:
                 return None  # settled already, as lost
             return self.scribe.model_replied(state, data, cost)
 
-        event = await hold.log.append(settle)
+        event = await hold.append(settle, has_happened=True)
         log.info(
             "model_called",
             execution=hold.xid,

@@ -29,7 +29,8 @@ from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
 from keelstep_gateway.records import Scribe, Work
-from keelstep_gateway.transports.transport import Transport
+from keelstep_gateway.transports import authorization
+from keelstep_gateway.transports.transport import Call, Transport
 
 log = structlog.get_logger(__name__)
 
@@ -62,34 +63,33 @@ class Performer:
             errors.KeelstepError: the result could not be recorded; whoever finds the claim open goes on.
         """
         begun = clock.boot()
-        secret = await self._secret(hold, work)
-        if isinstance(secret, Judged):
-            tried: _Tried | None = _Tried(judged=secret, attempts=0)
+        secrets = await self._secrets(hold, work)
+        if isinstance(secrets, Judged):
+            tried: _Tried | None = _Tried(judged=secrets, attempts=0)
         else:
-            tried = await self._try(hold, work, args, secret)
+            tried = await self._try(hold, work, args, secrets)
         if tried is None:
             return
         latency_ms = (clock.boot() - begun) // 1_000_000
         await self._record(hold, work, tried, latency_ms)
 
     async def prepare(self, tenant: str, spec: ToolContractSpec) -> None:
-        """Read a credential before anything is claimed, so that only a missing one can stop a claimed call.
+        """Read the credentials before anything is claimed, so that only a missing one can stop a claimed call.
 
         Raises:
-            errors.KeelstepError: it cannot be read now.
+            errors.KeelstepError: they cannot be read now.
         """
-        key = credential_of(spec)
-        if key:
+        for key in authorization.keys(spec):
             await self.credentials.get(tenant, key)
 
     async def _try(
-        self, hold: Hold, work: Work, args: Mapping[str, Any], secret: str | None
+        self, hold: Hold, work: Work, args: Mapping[str, Any], secrets: Mapping[str, str]
     ) -> _Tried | None:
         """Send it, again where that is allowed and can help; None where it is not ours to report."""
-        attempts, is_earlier_unknown, read_at = 0, False, work.decided_at
+        attempts, is_earlier_unknown = 0, False
         judged: Judged | None = None
         while True:
-            why = await self._why_not(hold, work, read_at)
+            why = await self._why_not(hold, work)
             if why in _SILENT or (why and judged is None and work.claim_seq is None):
                 log.info("call_left", execution=hold.xid, tool=work.tool, reason=why, attempts=attempts)
                 return None
@@ -97,43 +97,51 @@ class Performer:
                 judged = judged or _failed(why, "the call was not sent")
                 break
             attempts += 1
-            judged = await self._send(work, args, secret)
+            judged = await self._send(hold.tenant, work, args, secrets)
             if not outcome.may_try_again(work.spec, judged, attempts):
                 break
             is_earlier_unknown |= judged.status == "unknown"
             log.info("call_tried_again", execution=hold.xid, tool=work.tool, attempts=attempts)
             await asyncio.sleep(outcome.backoff_seconds(work.spec, attempts))
-            read_at = 0
         return _Tried(judged=outcome.altogether(work.spec, is_earlier_unknown, judged), attempts=attempts)
 
-    async def _send(self, work: Work, args: Mapping[str, Any], secret: str | None) -> Judged:
+    async def _send(
+        self, tenant: str, work: Work, args: Mapping[str, Any], secrets: Mapping[str, str]
+    ) -> Judged:
         left = (work.boot_deadline - clock.boot()) / clock.SECOND
         points.reached("gateway.before.send")
         seen = await self.transport.call(
-            work.spec,
-            args,
-            key=work.key,
-            secret=secret,
-            timeout_seconds=max(0.001, min(float(work.spec.timeout_seconds), left)),
+            Call(
+                tenant=tenant,
+                spec=work.spec,
+                args=args,
+                key=work.key,
+                secrets=secrets,
+                timeout_seconds=max(0.001, min(float(work.spec.timeout_seconds), left)),
+            )
         )
         points.reached("gateway.after.send")
         return outcome.judge(work.spec, seen)
 
-    async def _secret(self, hold: Hold, work: Work) -> str | Judged | None:
-        """The credential the contract names, if it names one; or the failure it means not to have it."""
-        key = credential_of(work.spec)
-        if not key:
-            return None
-        try:
-            secret = await self.credentials.get(hold.tenant, key)
-        except errors.KeelstepError as error:
-            return _failed("CredentialsUnavailable", f"the credential {key} cannot be read: {error.reason}")
-        return secret or _failed("CredentialsMissing", f"the tenant's credentials have no key {key}")
+    async def _secrets(self, hold: Hold, work: Work) -> dict[str, str] | Judged:
+        """The credentials the contract names, by key; or the failure it means not to have one."""
+        found: dict[str, str] = {}
+        for key in authorization.keys(work.spec):
+            try:
+                secret = await self.credentials.get(hold.tenant, key)
+            except errors.KeelstepError as error:
+                return _failed(
+                    "CredentialsUnavailable", f"the credential {key} cannot be read: {error.reason}"
+                )
+            if not secret:
+                return _failed("CredentialsMissing", f"the tenant's credentials have no key {key}")
+            found[key] = secret
+        return found
 
-    async def _why_not(self, hold: Hold, work: Work, read_at: int) -> str:
+    async def _why_not(self, hold: Hold, work: Work) -> str:
         """Why nothing may be sent now, or nothing where it may."""
         await self.law.wait_known((work.boot_deadline - clock.boot()) / clock.SECOND)
-        state = await self._fresh(hold, work, read_at)
+        state = await self._fresh(hold, work)
         if clock.boot() >= work.boot_deadline:
             return "DeadlineExceeded"
         stop = self.law.standing(state, work.tool)
@@ -141,13 +149,13 @@ class Performer:
             return "RunEnded" if state.is_over else "" if stop is None else _reason(stop)
         return call.may_send(state, work.claim_seq, work.place, self.scribe.owner, stop)
 
-    async def _fresh(self, hold: Hold, work: Work, read_at: int) -> State:
+    async def _fresh(self, hold: Hold, work: Work) -> State:
         claim = hold.log.state.claims.get(work.place)
         while True:
             try:
                 if claim is not None and claim.valid_until:
-                    return await hold.log.confirm()  # the broker's own time of the claim decides
-                return await hold.fresh(read_at)
+                    await hold.log.confirm()  # the broker's own time of the claim decides
+                return await hold.fresh()
             except errors.BrokerUnavailableError:
                 if clock.boot() > work.boot_deadline:
                     return hold.log.state
@@ -157,8 +165,9 @@ class Performer:
         """Append the result until it is stored, or another one is."""
         judged = tried.judged
         output = await self.executions.seal(hold, judged.output) if judged.output is not None else None
-        event = await hold.log.append(
-            lambda state: self.scribe.performed(state, work, judged, output, tried.attempts, latency_ms)
+        event = await hold.append(
+            lambda state: self.scribe.performed(state, work, judged, output, tried.attempts, latency_ms),
+            has_happened=True,
         )
         log.info(
             "tool_called",
@@ -171,12 +180,6 @@ class Performer:
             latency_ms=latency_ms,
             is_recorded=event is not None,
         )
-
-
-def credential_of(spec: ToolContractSpec) -> str:
-    """The key of the credential a call needs; empty where it needs none."""
-    named = spec.credentials.bearer or spec.credentials.header
-    return named.key if named is not None else ""
 
 
 def _reason(stop: call.Stop | call.Unknowable) -> str:

@@ -29,8 +29,6 @@ class Work:
     estimate_micro_usd: int
     claim_seq: int | None
     """None for a free read."""
-    decided_at: int
-    """Boot-time nanoseconds at which the state was known that this was decided in."""
     boot_deadline: int
     """Boot-time nanoseconds after which nothing is sent any more."""
 

@@ -6,6 +6,8 @@ from typing import Literal
 import pydantic
 import pydantic_settings
 
+from keelstep.domain import egress
+
 
 class Settings(pydantic_settings.BaseSettings):
     """Read from the environment once, in `main`."""
@@ -15,7 +17,7 @@ class Settings(pydantic_settings.BaseSettings):
     )
 
     nats_url: str
-    """The broker's address, `nats://host:port` or `tls://host:port`."""
+    """The broker's address, `nats://host:port` or `tls://host:port`; several of a cluster are separated by commas."""
     nats_credentials: Path
     """The gateway's NATS credentials file, `gateway/nats.creds` of the installation."""
     nats_ca_file: Path | None = None
@@ -36,6 +38,22 @@ class Settings(pydantic_settings.BaseSettings):
     """With `directory`: the folder with one file per credential, `<tenant>/<key>`. Default: none."""
     kubeconfig: Path | None = None
     """With `kubernetes`: how to reach the API server. Default: the Pod's own service account."""
+    egress_loopback: Literal["named", "refused"] = "named"
+    """Whether a contract that names a loopback address outright may reach it. Default: named, for a single machine;
+    in a Pod that shares its loopback with a sidecar, `refused`."""
+    egress_allowed: str = ""
+    """Private or cluster-internal addresses that contracts may reach: networks (`10.1.0.0/16`) and hosts' names
+    (`orders.shop.svc.cluster.local`, `*.tools.example`), separated by commas. Link-local and metadata addresses are
+    refused even so. Default: none."""
+    egress_cluster_networks: str = ""
+    """The cluster's own networks where they are not private ones, separated by commas. Default: none."""
+    egress_cluster_domain: str = "cluster.local"
+    """The cluster's own domain, whose names no contract may reach. Default: cluster.local."""
+    stdio_commands: Path | None = None
+    """YAML: `commands`, a list of `{command, environment}` that contracts may have run as MCP servers; words and names
+    of variables may be patterns. They run with the gateway's own rights. Default: none may."""
+    stdio_processes: int = pydantic.Field(default=16, ge=1, le=1_000)
+    """MCP servers run at once. Default: 16, some tens of MB each."""
     concurrency: int = pydantic.Field(default=64, ge=1, le=10_000)
     """Model and tool calls made at once; more wait their turn. Default: 64, a few MB of replies in memory."""
     executions_cached: int = pydantic.Field(default=1_000, ge=1)
@@ -44,10 +62,13 @@ class Settings(pydantic_settings.BaseSettings):
     """One try of one model, to the last byte. Unit: seconds. Default: 120, as long replies are slow."""
     drain_seconds: int = pydantic.Field(default=25, ge=0, le=3_600)
     """How long calls in flight may go on after SIGTERM. Unit: seconds. Default: 25, under Kubernetes' 30."""
-    sweep_seconds: float = pydantic.Field(default=10, gt=0, le=3_600)
-    """How often claims without a living owner are looked for. Unit: seconds. Default: 10."""
+    sweep_seconds: float = pydantic.Field(default=1, gt=0, le=3_600)
+    """How often claims without a living owner are looked for. Unit: seconds. Default: 1, which costs nothing while every
+    call is over within a second."""
     preload_models: bool = True
     """True loads the model library at start, in the background; false at the first model call. Default: true."""
+    metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
+    """Port of the Prometheus metrics. Default: 0, none."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """What is logged from. Default: INFO."""
     crash_at: str = ""
@@ -60,3 +81,30 @@ class Settings(pydantic_settings.BaseSettings):
         if self.credentials_source == "directory" and self.credentials_dir is None:
             raise ValueError("KEELSTEP_CREDENTIALS_DIR is needed with KEELSTEP_CREDENTIALS_SOURCE=directory")
         return self
+
+    @pydantic.model_validator(mode="after")
+    def _rules_are_valid(self) -> "Settings":
+        self.egress_rules()
+        return self
+
+    def egress_rules(self) -> egress.Rules:
+        """Where contracts may lead.
+
+        Raises:
+            ValueError: what is allowed is no list of networks and names.
+        """
+        networks, names = egress.networks(_listed(self.egress_allowed))
+        cluster, strays = egress.networks(_listed(self.egress_cluster_networks))
+        if strays:
+            raise ValueError(f"KEELSTEP_EGRESS_CLUSTER_NETWORKS: {strays[0]!r} is no network")
+        return egress.Rules(
+            cluster=cluster,
+            cluster_domain=self.egress_cluster_domain,
+            allowed_networks=networks,
+            allowed_names=names,
+            may_name_loopback=self.egress_loopback == "named",
+        )
+
+
+def _listed(text: str) -> list[str]:
+    return [each.strip() for each in text.split(",") if each.strip()]

@@ -1,7 +1,14 @@
 """Does every call end? Open calls whose owner is gone are found here, on ended runs and where no runner waits, too.
 
-Executions a gateway wrote to are remembered until nothing is open on them; at start that is every one there is. Each is
-looked at by one task at a time. What to do about each is asked in `takeover`.
+Which calls are open is known without reading a log: gateways alone open and close calls, at most one of a run is open at a
+time (calls of a plan run in order, the model is asked between plans), and each stored message says its type in a header.
+So a run has an open call if and only if the last message of a gateway on it is not one that ends a call:
+
+    at start   the last message of a gateway on each execution, headers only     what does not end a call may be open
+    from then  every message of a gateway, as it is stored                       opens or closes
+
+Only what is open for a moment is looked at, each by one task at a time: beside any number of finished runs a start costs
+one small message for each and no fold. What to do about an open call is asked in `takeover`.
 """
 
 import asyncio
@@ -12,7 +19,7 @@ import structlog
 from nats.aio.client import Client
 
 from keelstep import errors
-from keelstep.events import types
+from keelstep.events import clock, types
 from keelstep.log import follow
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.takeover import TakeOver
@@ -21,8 +28,22 @@ log = structlog.get_logger(__name__)
 
 Key = tuple[str, str]
 """Tenant and xid."""
+YOUNG_SECONDS = 1.0
+"""A call that began just now is left alone: most are over by then."""
+_ENDS = frozenset({types.NAMES[types.ToolResult], types.NAMES[types.ModelReplied]})
+"""Types of events after which no call is open."""
 _PAUSE_SECONDS = 2.0
-_AT_ONCE = 8
+_READS_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """An execution on which a call may be open."""
+
+    position: int
+    """Of the last thing a gateway wrote."""
+    heard_at: int
+    """Boot-time nanoseconds; 0 where it was found at start."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,19 +55,25 @@ class Sweep:
     executions: Executions
     takeover: TakeOver
     every_seconds: float
-    _open: dict[Key, int] = field(default_factory=dict)
-    """Executions where something may be open, with the position of the last thing a gateway wrote."""
+    _open: dict[Key, _Open] = field(default_factory=dict)
     _looking: set[Key] = field(default_factory=set)
     """Those that are being looked at: a call that is taken over may take its time."""
-    _turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
+    _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_READS_AT_ONCE))
+    _hearing: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def wake(self, tenant: str, xid: str, writer: str, position: int) -> None:
+    @property
+    def open_calls(self) -> int:
+        """How many executions may have an open call."""
+        return len(self._open)
+
+    def begin(self) -> None:
+        """From now on everything that is stored is heard."""
+        self._hearing.set()
+
+    def hear(self, heard: follow.Heard) -> None:
         """Something was stored."""
-        hold = self.executions.held(tenant, xid)
-        if hold is not None:
-            hold.wake()
-        if writer == types.Writer.GATEWAY:
-            self._open[tenant, xid] = position
+        if heard.writer == types.Writer.GATEWAY:
+            self._note(heard, clock.boot())
 
     async def run(self) -> None:
         """Sweep now and then; returns only when cancelled.
@@ -54,25 +81,37 @@ class Sweep:
         Raises:
             ExceptionGroup: of errors.BrokerClosedError, where the connection is closed for good.
         """
-        await self._begin()
+        # else what is stored between the listing and the first message heard is in neither
+        await self._hearing.wait()
+        await self._list()
         async with asyncio.TaskGroup() as group:
             while True:
-                for key in [key for key in self._open if key not in self._looking]:
-                    self._looking.add(key)
-                    group.create_task(self._look(key))
+                old = clock.boot() - int(YOUNG_SECONDS * clock.SECOND)
+                for key, found in self._open.items():
+                    if found.heard_at <= old and key not in self._looking:
+                        self._looking.add(key)
+                        group.create_task(self._look(key, found))
                 await asyncio.sleep(self.every_seconds)
 
-    async def _look(self, key: Key) -> None:
+    def _note(self, heard: follow.Heard, heard_at: int) -> None:
+        key = (heard.tenant, heard.xid)
+        if heard.type in _ENDS:
+            self._open.pop(key, None)
+        else:
+            self._open[key] = _Open(heard.position, heard_at)
+
+    async def _look(self, key: Key, found: _Open) -> None:
         """End what nobody owns on one execution, and forget it once nothing is open."""
+        was_held = self.executions.is_held(*key)
         try:
-            async with self._turn:
-                was_held = self.executions.held(*key) is not None
-                position = self._open[key]
-                is_open = await self.takeover.sweep(self.executions.hold(*key))
-                if not is_open and self._open[key] == position:
-                    del self._open[key]
-                    if not was_held:
-                        self.executions.forget(*key)
+            hold = self.executions.hold(*key)
+            async with self._reads:
+                await hold.read_up_to()
+            is_open = await self.takeover.sweep(hold)
+            if not is_open and self._open.get(key) == found:
+                del self._open[key]
+            if not was_held and not is_open:
+                self.executions.forget(*key)
         except errors.BrokerClosedError:
             raise
         except errors.KeelstepError as error:
@@ -83,16 +122,18 @@ class Sweep:
         finally:
             self._looking.discard(key)
 
-    async def _begin(self) -> None:
-        """Remember every execution that a gateway ever wrote to."""
+    async def _list(self) -> None:
+        """Find every execution on which a gateway's last message ended nothing."""
         while True:
             try:
                 async for last in follow.last_writers(self.nc, self.shard, types.Writer.GATEWAY):
-                    self._open.setdefault((last.tenant, last.xid), last.position)
+                    if (last.tenant, last.xid) not in self._open:
+                        self._note(last, 0)
             except errors.BrokerClosedError:
                 raise
             except errors.BrokerError as error:
                 log.warning("sweep_delayed", why=error.message)
                 await asyncio.sleep(_PAUSE_SECONDS)
             else:
+                log.info("open_calls_listed", executions=len(self._open))
                 return

@@ -64,7 +64,7 @@ class TakeOver:
         Raises:
             errors.KeelstepError: it could not be done now.
         """
-        state = await hold.log.refresh()
+        state = hold.log.state
         if state.undecidable or state.started is None:
             return False
         for claim in state.claims.values():
@@ -105,9 +105,12 @@ class TakeOver:
                 return None
 
             begun = clock.boot()
-            event = await hold.log.append(propose)
+            event = await hold.append(propose)
             if event is None or decided is None:
                 return
+            hold.metrics.ended.labels(
+                "retried" if isinstance(decided[1], takeover.Retry) else "unknown"
+            ).inc()
             log.warning(
                 "claim_taken_over" if isinstance(decided[1], takeover.Retry) else "claim_settled",
                 execution=hold.xid,
@@ -136,7 +139,8 @@ class TakeOver:
             return self.scribe.model_replied(state, data, Cost(micro_usd=current.reserved_micro_usd))
 
         async def apply() -> None:
-            if await hold.log.append(propose) is not None:
+            if await hold.append(propose) is not None:
+                hold.metrics.ended.labels("lost").inc()
                 log.warning("model_call_lost", execution=hold.xid, former_owner=open_call.owner)
 
         await hold.fly(open_call.ordinal, apply)
@@ -161,7 +165,6 @@ class TakeOver:
             contract_digest=pin.digest,
             estimate_micro_usd=claim.estimate_micro_usd,
             claim_seq=claim.seq,
-            decided_at=begun,
             boot_deadline=begun + outcome.budget_seconds(spec) * clock.SECOND,
         )
         await self.performer.perform(hold, work, args)

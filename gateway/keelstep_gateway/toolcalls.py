@@ -1,6 +1,6 @@
 """What becomes of a runner's wish to make a planned call? Gather, decide, apply.
 
-    refresh ─► is this process making that call? wait for it
+    the log as of now ─► is this process making that call? wait for it
        │
        ▼
     decide_tool ─► Answered ──► its recorded result
@@ -8,7 +8,7 @@
                 ├► Join ──► its owner is alive? wait · silent? take it over
                 └► Deny, Replay, Perform ──► decided again in exactly the state that the append extends
 
-Every branch that is no answer ends where it began: the log is read again.
+Every branch that is no answer ends where it began: with the log as of now (`hold` says when that must be read).
 """
 
 from collections.abc import Callable
@@ -50,14 +50,14 @@ class ToolCalls:
     performer: Performer
     takeover: TakeOver
 
-    async def answer(self, hold: Hold, attempt: int, place: Place, after: int) -> answers.Answer:
-        """The answer to one wish of an asker who has read up to the stream sequence `after`.
+    async def answer(self, hold: Hold, attempt: int, place: Place, seen: int) -> answers.Answer:
+        """The answer to one wish of an asker who has seen the log up to this stream sequence.
 
         Raises:
             errors.KeelstepError: it cannot be answered now.
         """
         while True:
-            state = await hold.read_up_to(after)
+            state = await hold.read_up_to(seen)
             if await hold.landed(place):
                 continue
             if state.undecidable:
@@ -130,7 +130,7 @@ class ToolCalls:
                     return None
 
         begun = clock.boot()
-        event = await hold.log.append(propose)
+        event = await hold.append(propose)
         if not isinstance(verdict, call.Perform):
             return
         work = Work(
@@ -143,7 +143,6 @@ class ToolCalls:
             contract_digest=hold.log.state.pins[verdict.planned.tool].digest,
             estimate_micro_usd=verdict.estimate_micro_usd,
             claim_seq=event.seq if event is not None else None,
-            decided_at=begun,
             boot_deadline=begun + outcome.budget_seconds(verdict.spec) * clock.SECOND,
         )
         await self.performer.perform(hold, work, gathered.args)

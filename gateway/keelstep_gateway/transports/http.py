@@ -1,181 +1,142 @@
-"""How is a tool called by HTTP? From a contract and its arguments to a request, and from a response to what was seen.
+"""How is a tool called by HTTP? A contract's request is sent, redirects are followed as far as it says, the answer read.
 
-No redirect is followed, no proxy of the environment used, no compression asked for, and no more than a bounded part of
-a response is read.
+What the request holds is made in `request`, how it leaves the gateway is decided in `egress`.
 """
 
 import asyncio
-import re
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote, urlsplit
+import dataclasses
 
-import httpx
+import aiohttp
+import multidict
+import yarl
 
-from keelstep.domain import canonical, cel, contract, outcome
-from keelstep.domain.outcome import Answer, NoAnswer, Seen
-from keelstep.kinds.contract import ErrorClass, ToolContractSpec
+from keelstep.domain import contract
+from keelstep.domain.outcome import Answer, Seen
+from keelstep.kinds.transport import Http as Described
+from keelstep_gateway.transports import egress, request, tls, transport
+from keelstep_gateway.transports.authorization import Authorization
+from keelstep_gateway.transports.egress import Egress, Request, Sent
+from keelstep_gateway.transports.transport import Call, CallError
 
-MAX_RESPONSE_BYTES = 1024 * 1024
-"""More of a response is not read."""
-CONNECTIONS = 256
-KEPT_SECONDS = 15.0
-"""An idle connection older than this is not used again: servers close theirs sooner or later."""
-_HOLE = re.compile(r"\{([^{}]+)\}")
-_WITH_BODY = ("POST", "PUT", "PATCH")
-_SENDING = ".send_request_headers.started"
-
-
-class BuildError(ValueError):
-    """No request can be made of these arguments; the message says why, without their values."""
+_REPEATED = (307, 308)
+"""Redirects that ask for the same request elsewhere; of others only a read is repeated, and 303 asks for one."""
+_REDIRECTS = (301, 302, 303, *_REPEATED)
 
 
 class Http:
-    """Calls by HTTP over pooled connections."""
+    """Calls by HTTP."""
 
-    def __init__(self, max_response_bytes: int = MAX_RESPONSE_BYTES) -> None:
-        self._max_response_bytes = max_response_bytes
-        self._pooled = _client(httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEPT_SECONDS))
-        # a kept connection may be closed by the other side at the very moment of use: whether the call was performed
-        # is then unknown, which a call that may not be repeated should not risk
-        self._fresh = _client(httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=0))
+    def __init__(self, egress: Egress, authorization: Authorization, contexts: tls.Contexts) -> None:
+        self._egress = egress
+        self._authorization = authorization
+        self._contexts = contexts
 
-    async def call(
-        self,
-        spec: ToolContractSpec,
-        args: Mapping[str, Any],
-        *,
-        key: str,
-        secret: str | None,
-        timeout_seconds: float,
-    ) -> Seen:
-        """Make one call with these arguments."""
+    async def call(self, call: Call) -> Seen:
+        """Make one call."""
+        sent = Sent()
         try:
-            request = build(spec, args, key=key, secret=secret)
-        except BuildError as error:
-            return NoAnswer(
-                reason="RequestInvalid", message=str(error), error_class=outcome.INVALID, was_sent=False
-            )
-        client = self._pooled if contract.is_repeatable(spec) else self._fresh
-        sent = _Sent()
-        request.extensions["trace"] = sent.trace
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                return await self._send(client, request)
-        except (TimeoutError, httpx.TimeoutException):
-            message = f"the tool did not answer within {round(timeout_seconds, 1):g} s"
-            return NoAnswer(
-                reason="Timeout", message=message, error_class=ErrorClass.TIMEOUT, was_sent=sent.was_sent
-            )
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            what = "broke before the tool answered" if sent.was_sent else "could not be made"
-            message = f"the connection {what} ({type(error).__name__})"
-            return NoAnswer(
-                reason="ConnectionFailed",
-                message=message,
-                error_class=ErrorClass.CONNECTION_FAILED,
-                was_sent=sent.was_sent,
-            )
+            async with asyncio.timeout(call.timeout_seconds):
+                return await self._call(call, sent)
+        except TimeoutError:
+            return transport.timed_out(call.timeout_seconds).seen(was_sent=sent.was_sent)
+        except CallError as error:
+            return error.seen(was_sent=sent.was_sent)
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._pooled.aclose()
-        await self._fresh.aclose()
+        """Nothing is held here."""
 
-    async def _send(self, client: httpx.AsyncClient, request: httpx.Request) -> Answer:
-        response = await client.send(request, stream=True)
+    async def _call(self, call: Call, sent: Sent) -> Answer:
+        described = call.spec.transport.http
+        if described is None:
+            raise CallError("RequestInvalid", "the contract has no http transport")
+        built = request.build(call.spec, call.args, key=call.key)
+        self._egress.admit(str(built.url))  # before a token is fetched for it
+        credential = await self._authorization.headers(call)
+        built.headers.update(credential)
+        hop = dataclasses.replace(
+            built,
+            tls=self._contexts.of(call.spec, call.secrets),
+            is_fresh=not contract.is_repeatable(call.spec),
+        )
+        for left in range(described.max_redirects, -1, -1):
+            found = await self._hop(call, described, hop, sent, tuple(credential), left)
+            if isinstance(found, Answer):
+                return found
+            hop = found
+        raise CallError("RedirectRefused", "the tool redirected more often than the contract allows")
+
+    async def _hop(
+        self,
+        call: Call,
+        described: Described,
+        hop: Request,
+        sent: Sent,
+        secret_headers: tuple[str, ...],
+        left: int,
+    ) -> Answer | Request:
+        """One request, and its answer or the request that it redirects to."""
+        async with self._egress.open(hop, sent) as response:
+            if described.max_redirects and response.status in _REDIRECTS and "Location" in response.headers:
+                if not left:
+                    raise CallError(
+                        "RedirectRefused", "the tool redirected more often than the contract allows"
+                    )
+                return self._next(described, hop, response, secret_headers)
+            if response.status == 401:
+                self._authorization.forget(call)
+            return await _answer(response)
+
+    def _next(
+        self,
+        described: Described,
+        hop: Request,
+        response: aiohttp.ClientResponse,
+        secret_headers: tuple[str, ...],
+    ) -> Request:
+        """The request a redirect asks for, where the contract lists its host."""
         try:
-            body = bytearray()
-            async for part in response.aiter_raw():
-                body += part
-                if len(body) > self._max_response_bytes:
-                    return Answer(status=response.status_code, body=b"", is_cut=True)
-            return Answer(status=response.status_code, body=bytes(body))
-        finally:
-            await response.aclose()
+            url = hop.url.join(yarl.URL(response.headers["Location"], encoded=True)).with_fragment(None)
+        except ValueError as error:
+            raise CallError("RedirectRefused", "the tool redirected to what is no address") from error
+        try:
+            here, there = self._egress.admit(str(hop.url)), self._egress.admit(str(url))
+        except CallError as error:
+            # where to, the tool said: that is not repeated
+            raise CallError("RedirectRefused", "the tool redirected where no contract may lead") from error
+        listed = {host.lower() for host in described.redirect_hosts}
+        if there.host != here.host and there.host not in listed:
+            raise CallError(
+                "RedirectRefused", "the tool redirected to a host that the contract does not list"
+            )
+        if here.scheme == "https" and there.scheme != "https":
+            raise CallError("RedirectRefused", "the tool redirected from https to http")
+        if response.status not in _REPEATED and response.status != 303 and hop.method != "GET":
+            raise CallError(
+                "RedirectRefused", f"the tool answered {response.status}, which is no answer to a write"
+            )
+        headers = multidict.CIMultiDict(hop.headers)
+        if here.origin != there.origin:
+            for name in secret_headers:
+                headers.popall(name, None)
+        if response.status in _REPEATED:
+            return dataclasses.replace(hop, url=url, headers=headers)
+        headers.popall("Content-Type", None)
+        return dataclasses.replace(hop, url=url, headers=headers, method="GET", content=b"")
 
 
-def build(spec: ToolContractSpec, args: Mapping[str, Any], *, key: str, secret: str | None) -> httpx.Request:
-    """The request a contract makes of these arguments.
-
-    Raises:
-        BuildError: an argument is missing or cannot stand where the contract wants it.
-    """
-    http = spec.transport.http
-    if http is None:
-        raise BuildError("the contract has no transport")
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "keelstep-gateway"}
-    headers |= {header.name: header.value for header in http.headers}
-    if spec.idempotency.mode != "None":
-        headers[http.idempotency_header] = key
-    headers |= _credential(spec, secret)
-    content = _body(spec, args)
-    if content is not None:
-        headers["Content-Type"] = "application/json"
+async def _answer(response: aiohttp.ClientResponse) -> Answer:
     try:
-        return httpx.Request(http.method, _url(http.url, args), headers=headers, content=content)
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise BuildError(f"no valid request can be made: {type(error).__name__}") from error
+        return Answer(
+            status=response.status, body=await egress.read(response), media_type=_media_type(response)
+        )
+    except CallError as error:
+        if error.reason == "ResponseTooLarge":
+            return Answer(status=response.status, body=b"", is_cut=True)
+        if not 200 <= response.status < 300 and error.reason == "OutputInvalid":
+            return Answer(status=response.status, body=b"")  # what it means is in the status alone
+        raise
 
 
-def _url(template: str, args: Mapping[str, Any]) -> str:
-    """The address with every `{name}` filled in; an argument can never change what is addressed beyond its own place."""
-    path_ends = re.search(r"[?#]", template)
-    path_end = path_ends.start() if path_ends else len(template)
-
-    def fill(hole: re.Match[str]) -> str:
-        name = hole[1]
-        found = args.get(name)
-        if isinstance(found, bool):
-            text = "true" if found else "false"
-        elif isinstance(found, str | int | float):
-            text = str(found)
-        else:
-            raise BuildError(f"argument {name} is needed for the address, as a text or number")
-        if not text and hole.start() < path_end:
-            raise BuildError(f"argument {name} is empty and cannot stand in the path")
-        return quote(text, safe="")
-
-    filled = _HOLE.sub(fill, template)
-    if any(part in (".", "..") for part in urlsplit(filled).path.split("/")):
-        raise BuildError("an argument would lead to another path")
-    return filled
-
-
-def _body(spec: ToolContractSpec, args: Mapping[str, Any]) -> bytes | None:
-    http = spec.transport.http
-    assert http is not None
-    if http.body is None:
-        return canonical.dumps(dict(args)) if http.method in _WITH_BODY else None
-    try:
-        return canonical.dumps(cel.compile_expression(http.body, ("args",)).evaluate({"args": dict(args)}))
-    except (cel.CompileError, cel.EvaluationError, TypeError) as error:
-        raise BuildError("the contract's body expression failed on these arguments") from error
-
-
-def _credential(spec: ToolContractSpec, secret: str | None) -> dict[str, str]:
-    if secret is None:
-        return {}
-    if not secret.isprintable() or not secret.isascii():
-        raise BuildError("the credential holds characters that no header may hold")
-    if spec.credentials.bearer is not None:
-        return {"Authorization": f"Bearer {secret}"}
-    if spec.credentials.header is not None:
-        return {spec.credentials.header.name: secret}
-    return {}
-
-
-class _Sent:
-    """Whether the request's first byte may have left."""
-
-    def __init__(self) -> None:
-        self.was_sent = False
-
-    async def trace(self, name: str, _: Mapping[str, Any]) -> None:
-        """Called by the HTTP library at each of its own steps."""
-        if name.endswith(_SENDING):
-            self.was_sent = True
-
-
-def _client(limits: httpx.Limits) -> httpx.AsyncClient:
-    return httpx.AsyncClient(timeout=None, limits=limits, trust_env=False, follow_redirects=False)  # noqa: S113 ours
+def _media_type(response: aiohttp.ClientResponse) -> str:
+    named: str = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    return named

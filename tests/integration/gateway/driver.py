@@ -113,6 +113,7 @@ class Run:
                 digest=await objects.put_revision(tenant, built.payload),
                 tier=specs[name].consequence_tier,
                 estimate_micro_usd=contract.estimate_micro_usd(specs[name]),
+                builtin=specs[name].transport.builtin is not None,
             )
         built = revision.build("AgentStrategy", "support-agent", strategy)
         digest = await objects.put_revision(tenant, built.payload)

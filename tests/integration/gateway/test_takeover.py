@@ -132,6 +132,35 @@ async def test_a_claim_of_an_ended_run_still_ends(gateway: Program, begin: Begin
     assert (state.spent_micro_usd, state.reserved_micro_usd) == (1_000, 0)
 
 
+async def test_a_living_gateway_takes_over_what_another_left_in_mid_call(
+    own_fleet: Fleet, own_begin: Begin, shop: Shop
+) -> None:
+    """kill -9 while the tool works: the other one sees it by itself, whether or not the runner asks again."""
+    run = await own_begin()
+    plan = await run.plan(CREDIT)
+    await shop.fault("/credits", "hold")
+    async with own_fleet.gateway() as doomed:
+        # one that says that it is at it, and nobody asks again
+        assert await run.heartbeat_of_tool(plan)
+        await shop.wait_held()
+        async with own_fleet.gateway() as heir:
+            doomed.signal(signal.SIGKILL)
+            await doomed.ended()
+            await shop.clear_faults()
+
+            async def retried() -> types.ToolRetried | None:
+                found = [event.data for event in await run.events()]
+                return next((data for data in found if isinstance(data, types.ToolRetried)), None)
+
+            taken = await eventually.awaited(retried, "the claim is taken over")
+            assert taken is not None
+            assert taken.owner == heir.owner
+            result = await run.result(plan)
+    assert result.status == "ok"
+    assert await bookings(shop, result.idempotency_key) == 1
+    assert (await run.types()).count("tool.result") == 1
+
+
 async def test_a_claim_of_a_lost_owner_is_performed_without_anybody_asking(
     gateway: Program, begin: Begin, shop: Shop
 ) -> None:

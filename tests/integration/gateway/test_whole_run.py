@@ -1,7 +1,6 @@
 """Do gateway and runner understand each other? Whole runs of the example with both as real processes."""
 
 import asyncio
-import sys
 from pathlib import Path
 
 import yaml
@@ -9,11 +8,9 @@ import yaml
 from examples.refund import render, testing
 from keelstep.domain import canonical
 from keelstep.events import value
-from tests.integration.gateway import programs
+from tests.integration.gateway import programs, runners
 from tests.integration.gateway.driver import Run, Spec, Stage, seal
 from tests.integration.gateway.programs import Fleet
-
-_COMMAND = "from keelstep_runner.main import main; main()"
 
 
 def execution(shop: testing.Shop, name: str) -> Spec:
@@ -22,29 +19,6 @@ def execution(shop: testing.Shop, name: str) -> Spec:
     found = {each["metadata"]["name"]: each["spec"] for each in yaml.safe_load_all(text)}
     spec: Spec = found[name]
     return spec
-
-
-async def run_attempt(run: Run, folder: Path) -> int:
-    """A real runner process of the run's current attempt; its exit status."""
-    broker = run.stage.broker
-    identity = folder / f"a{run.attempt}"
-    identity.mkdir()
-    (identity / "identity.creds").write_text(broker.attempt(run.tenant, run.xid, run.attempt).text())
-    keyring = broker.installation.folder / "public" / "keyring.json"
-    (identity / "keyring.json").write_bytes(keyring.read_bytes())
-    environment = {
-        "KEELSTEP_NATS_URL": broker.url,
-        "KEELSTEP_TENANT": run.tenant,
-        "KEELSTEP_EXECUTION_ID": run.xid,
-        "KEELSTEP_ATTEMPT": str(run.attempt),
-        "KEELSTEP_IDENTITY_DIR": str(identity),
-    }
-    with (folder / f"runner-a{run.attempt}.log").open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _COMMAND), env=environment, stdout=sink, stderr=sink
-        )
-        async with asyncio.timeout(60):
-            return await process.wait()
 
 
 RUNS = {
@@ -73,12 +47,12 @@ async def test_the_examples_runs_succeed_at_once(
         spec = execution(shop, name)
         goal, inputs = seal(spec["goal"].encode(), value.TEXT), seal(canonical.dumps(spec.get("inputs", {})))
         run = await Run.start(own_stage, tenant, strategy, contracts, goal=goal, inputs=inputs)
-        assert await run_attempt(run, folder) == 0, (folder / "runner-a1.log").read_text()
+        assert await runners.ended(run, folder) == 0, (folder / "runner-a1.log").read_text()
         if verdict:
             (place,) = (await run.state()).gates
             await run.decided(*place, verdict=verdict)
             await run.next_attempt()
-            assert await run_attempt(run, folder) == 0, (folder / "runner-a2.log").read_text()
+            assert await runners.ended(run, folder) == 0, (folder / "runner-a2.log").read_text()
         state = await run.state()
         assert state.finished is not None, (folder / f"runner-a{run.attempt}.log").read_text()
         assert (state.finished.outcome, state.finished.reason) == ("succeeded", "Completed"), state.finished

@@ -10,7 +10,9 @@ from aiohttp import web
 
 from keelstep.domain import canonical
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep_gateway.transports.http import Http
+from keelstep_gateway.transports.egress import Egress
+from keelstep_gateway.transports.router import Router
+from keelstep_gateway.transports.transport import Call
 from tests.integration.gateway import programs
 from tests.integration.gateway.driver import Run, Spec, Stage, conversation
 from tests.integration.gateway.programs import Fleet
@@ -70,7 +72,7 @@ async def server() -> AsyncIterator[Server]:
     await runner.cleanup()
 
 
-async def call(server: Server, secret: str | None = None, **contract: Any) -> Received:
+async def call(server: Server, **contract: Any) -> Received:
     """What one call of a contract sent, with the arguments `id` and `n`."""
     http = {"method": "POST", "url": f"{server.url}/things/{{id}}", **contract.pop("http", {})}
     spec = ToolContractSpec.model_validate(
@@ -83,11 +85,12 @@ async def call(server: Server, secret: str | None = None, **contract: Any) -> Re
             **contract,
         }
     )
-    transport = Http()
+    router = Router(Egress())
     try:
-        await transport.call(spec, {"id": "a b", "n": 2}, key="k-1", secret=secret, timeout_seconds=5.0)
+        args = {"id": "a b", "n": 2}
+        await router.call(Call(tenant="t", spec=spec, args=args, key="k-1", timeout_seconds=5.0))
     finally:
-        await transport.close()
+        await router.close()
     (found,) = server.received
     return found
 

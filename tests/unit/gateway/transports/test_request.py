@@ -5,16 +5,17 @@ from typing import Any
 import pytest
 
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep_gateway.transports import http
+from keelstep_gateway.transports import request
 
 KEY = "k" * 64
+_OF_HTTP = ("headers", "body", "idempotencyHeader", "encoding")
 
 
 def spec(
     method: str = "POST", url: str = "http://shop.example/orders/{id}", **fields: Any
 ) -> ToolContractSpec:
     """A contract over HTTP; keys of `http` and of the contract may be given."""
-    of_http = {name: fields.pop(name) for name in ("headers", "body", "idempotencyHeader") if name in fields}
+    of_http = {name: fields.pop(name) for name in _OF_HTTP if name in fields}
     given: dict[str, Any] = {
         "description": "x",
         "schema": {"input": {}, "output": {}},
@@ -27,7 +28,7 @@ def spec(
 
 def url(template: str, args: dict[str, Any]) -> str:
     """The address that arguments make."""
-    return str(http.build(spec("GET", template), args, key=KEY, secret=None).url)
+    return str(request.build(spec("GET", template), args, key=KEY).url)
 
 
 ADDRESSES: dict[str, tuple[str, dict[str, Any], str]] = {
@@ -68,48 +69,44 @@ UNUSABLE: dict[str, tuple[str, dict[str, Any]]] = {
 def test_makes_no_request_of(case: tuple[str, dict[str, Any]]) -> None:
     """Nothing is sent, and the message does not repeat the argument."""
     template, args = case
-    with pytest.raises(http.BuildError):
+    with pytest.raises(request.BuildError):
         url(template, args)
 
 
 def test_sends_all_arguments_by_default() -> None:
     """POST, PUT and PATCH carry them as JSON; GET carries no body."""
     args = {"id": "1", "n": 2}
-    request = http.build(spec("POST"), args, key=KEY, secret=None)
-    assert request.content == b'{"id":"1","n":2}'
-    assert request.headers["Content-Type"] == "application/json"
-    assert http.build(spec("GET"), args, key=KEY, secret=None).content == b""
+    built = request.build(spec("POST"), args, key=KEY)
+    assert built.content == b'{"id":"1","n":2}'
+    assert built.headers["Content-Type"] == "application/json"
+    assert request.build(spec("GET"), args, key=KEY).content == b""
 
 
 def test_sends_what_the_contracts_expression_makes() -> None:
     """CEL over `args`."""
     contract = spec("POST", body='{"order": args.id}')
-    assert http.build(contract, {"id": "1"}, key=KEY, secret=None).content == b'{"order":"1"}'
-    with pytest.raises(http.BuildError):
-        http.build(spec("POST", body='{"order": args.missing}'), {"id": "1"}, key=KEY, secret=None)
+    assert request.build(contract, {"id": "1"}, key=KEY).content == b'{"order":"1"}'
+    with pytest.raises(request.BuildError):
+        request.build(spec("POST", body='{"order": args.missing}'), {"id": "1"}, key=KEY)
 
 
 def test_sends_the_key_where_the_tool_honours_it() -> None:
     """Under the contract's header; not at all where the tool promises nothing."""
     keyed = spec(idempotency={"mode": "Keyed"}, idempotencyHeader="X-Key")
-    assert http.build(keyed, {"id": "1"}, key=KEY, secret=None).headers["X-Key"] == KEY
-    assert "Idempotency-Key" not in http.build(spec(), {"id": "1"}, key=KEY, secret=None).headers
+    assert request.build(keyed, {"id": "1"}, key=KEY).headers["X-Key"] == KEY
+    assert "Idempotency-Key" not in request.build(spec(), {"id": "1"}, key=KEY).headers
 
 
-def test_sends_the_credential_as_the_contract_says() -> None:
-    """Bearer, or a header of its own; one that no header may hold makes no request."""
-    bearer = spec(credentials={"bearer": {"key": "token"}})
-    assert http.build(bearer, {"id": "1"}, key=KEY, secret="s").headers["Authorization"] == "Bearer s"
-    header = spec(credentials={"header": {"name": "X-Api-Key", "key": "token"}})
-    assert http.build(header, {"id": "1"}, key=KEY, secret="s").headers["X-Api-Key"] == "s"
-    with pytest.raises(http.BuildError) as caught:
-        http.build(bearer, {"id": "1"}, key=KEY, secret="canary\r\nX: y")
-    assert "canary" not in str(caught.value)
+@pytest.mark.parametrize("name", ["Host", "content-length", "Transfer-Encoding", "CONNECTION"])
+def test_makes_no_request_with_a_header_that_frames_it(name: str) -> None:
+    """Others share the connection."""
+    with pytest.raises(request.BuildError):
+        request.build(spec(headers=[{"name": name, "value": "0"}]), {"id": "1"}, key=KEY)
+    with pytest.raises(request.BuildError):
+        request.build(spec(idempotencyHeader=name), {"id": "1"}, key=KEY)
 
 
 def test_sends_the_contracts_own_headers() -> None:
     """As they stand."""
-    request = http.build(
-        spec(headers=[{"name": "X-Shop", "value": "berlin"}]), {"id": "1"}, key=KEY, secret=None
-    )
-    assert request.headers["X-Shop"] == "berlin"
+    built = request.build(spec(headers=[{"name": "X-Shop", "value": "berlin"}]), {"id": "1"}, key=KEY)
+    assert built.headers["X-Shop"] == "berlin"
