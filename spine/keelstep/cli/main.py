@@ -11,6 +11,7 @@ import typer
 from keelstep import errors, logs
 from keelstep.cli import exits, show
 from keelstep.cli.commands import (
+    contract,
     doctor,
     gate,
     kill,
@@ -41,7 +42,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for module in (run, status, output, trace, log, verify, gate, kill, lifecycle, rebuild, doctor, version):
+for module in (
+    run,
+    status,
+    output,
+    trace,
+    log,
+    verify,
+    gate,
+    kill,
+    lifecycle,
+    contract,
+    rebuild,
+    doctor,
+    version,
+):
     module.add(app)
 
 

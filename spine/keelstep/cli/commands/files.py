@@ -1,0 +1,59 @@
+"""Which contracts does a file hold? Read and checked as far as that can be done without a cluster."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from keelstep.cli import exits
+from keelstep.kinds import resource
+from keelstep.kinds.contract import ToolContractSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """One contract of a file."""
+
+    name: str
+    spec: ToolContractSpec
+    wire: dict[str, Any]
+    """The spec as it was written."""
+
+
+def contracts(file: Path) -> list[Read]:
+    """The ToolContracts of a YAML file; other objects are passed over.
+
+    Raises:
+        exits.Ended: it cannot be read, holds none, or one of them is not valid.
+    """
+    try:
+        documents = list(yaml.safe_load_all(file.read_text()))
+    except (OSError, ValueError) as error:
+        raise exits.usage(f"{file}: {getattr(error, 'strerror', None) or 'cannot be read'}") from error
+    except yaml.YAMLError as error:
+        raise exits.usage(f"{file}: {' '.join(str(error).split())[:200]}") from error
+    found = [_contract(file, each) for each in documents if _is_contract(each)]
+    if not found:
+        raise exits.usage(f"{file} holds no ToolContract")
+    return found
+
+
+def _is_contract(document: Any) -> bool:
+    return (
+        isinstance(document, dict)
+        and document.get("apiVersion") == resource.API_VERSION
+        and document.get("kind") == "ToolContract"
+    )
+
+
+def _contract(file: Path, document: dict[str, Any]) -> Read:
+    name = str((document.get("metadata") or {}).get("name", ""))
+    try:
+        spec = ToolContractSpec.model_validate(document.get("spec"))
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in ("spec", *first["loc"]))
+        raise exits.usage(f"{file}: ToolContract {name or '(unnamed)'}: {place}: {first['msg']}") from error
+    return Read(name=name, spec=spec, wire=document["spec"])

@@ -1,0 +1,1 @@
+"""What the importers make of documents, without a service."""
