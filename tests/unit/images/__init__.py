@@ -1,0 +1,1 @@
+"""Tests of how images are described, without building one."""
