@@ -36,6 +36,8 @@ EXTRA: tuple[str, ...] = (
     "operator.after.kube.create",
     "operator.before.kube.patch",
     "operator.after.kube.patch",
+    "operator.before.kube.replace",
+    "operator.after.kube.replace",
     "operator.before.kube.delete",
     "operator.after.kube.delete",
     "operator.before.revoke",

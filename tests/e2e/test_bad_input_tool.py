@@ -18,7 +18,7 @@ MISBEHAVES: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "answers HTML": (
         {"mode": "html"},
         "OutputInvalid",
-        "the tool's answer cannot be read: it is not JSON",
+        "the tool's answer cannot be read: it is text/html, not JSON",
         1,
     ),
     "answers off its schema": (
