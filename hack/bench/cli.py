@@ -36,12 +36,15 @@ class Output(enum.StrEnum):
 
     TABLE = "table"
     JSON = "json"
+    MARKDOWN = "markdown"
+    """The tables of docs/performance.md."""
 
 
 @app.command()
 def bench(
     only: Annotated[list[str] | None, typer.Option(help="Run only this bench; may be given again.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Tiny sizes: shows that every bench works.")] = False,
+    peers: Annotated[bool, typer.Option("--peers", help="Beside Restate, DBOS and LangGraph.")] = False,
     output: Annotated[Output, typer.Option(help="What standard output gets.")] = Output.TABLE,
     patience: Annotated[float, typer.Option(help="Seconds to wait for calm before a repetition.")] = 20.0,
     results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = RESULTS,
@@ -52,7 +55,11 @@ def bench(
     try:
         # absolute: a Pod's process works in a folder of its own
         documents = _run(
-            chosen, results.absolute(), is_smoke=smoke, patience_seconds=0.0 if smoke else patience
+            chosen,
+            results.absolute(),
+            is_smoke=smoke,
+            has_peers=peers,
+            patience_seconds=0.0 if smoke else patience,
         )
     except (cluster_errors.ClusterError, PlatformError, CommandError, AssertionError) as error:
         print(f"\nmake bench: {error}", file=sys.stderr)
@@ -62,6 +69,8 @@ def bench(
         raise typer.Exit(EXIT_INTERRUPTED) from None
     if output is Output.JSON:
         print(json.dumps(documents, indent=2, ensure_ascii=False))
+    elif output is Output.MARKDOWN:
+        print(report.markdown(documents))
     else:
         out = Console(highlight=False)
         report.show(documents, out if out.is_terminal else Console(highlight=False, width=WIDTH))
@@ -76,11 +85,11 @@ def _chosen(names: Sequence[str]) -> list[Bench]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise typer.BadParameter(f"no bench {', '.join(unknown)}; there are {', '.join(known)}")
-    return [each for each in catalogue.BENCHES if not names or each.name in names]
+    return [each for each in catalogue.BENCHES if each.name in names or not (names or each.is_on_request)]
 
 
 def _run(
-    chosen: Sequence[Bench], results: Path, *, is_smoke: bool, patience_seconds: float
+    chosen: Sequence[Bench], results: Path, *, is_smoke: bool, has_peers: bool, patience_seconds: float
 ) -> list[Mapping[str, Any]]:
     results.mkdir(parents=True, exist_ok=True)
     # beside the results and not under /tmp, which may be memory: the disk is half of what is measured
@@ -93,7 +102,14 @@ def _run(
         for each in chosen:
             with shown.step(f"Measuring {each.name}: {each.question}") as step:
                 if place is None:
-                    place = Place(is_smoke=is_smoke, shown=shown, step=step, folder=folder, calm=observed)
+                    place = Place(
+                        is_smoke=is_smoke,
+                        has_peers=has_peers,
+                        shown=shown,
+                        step=step,
+                        folder=folder,
+                        calm=observed,
+                    )
                 place.step = step
                 facts = machine.facts(folder)
                 found = each.run(place)
@@ -101,7 +117,7 @@ def _run(
                 each.name,
                 each.question,
                 found,
-                command=_command(each, is_smoke=is_smoke),
+                command=_command(each, is_smoke=is_smoke, has_peers=has_peers),
                 taken_at=clock.whole(clock.now()),
                 is_smoke=is_smoke,
                 machine=facts,
@@ -130,5 +146,6 @@ def _keep_logs(folder: Path, kept: Path, shown: progress.Progress) -> None:
         shown.note(f"logs of what was started: {kept}")
 
 
-def _command(each: Bench, *, is_smoke: bool) -> str:
-    return f"python -m hack.bench --only {each.name}" + (" --smoke" if is_smoke else "")
+def _command(each: Bench, *, is_smoke: bool, has_peers: bool) -> str:
+    options = (" --smoke" if is_smoke else "") + (" --peers" if has_peers and each.has_peers else "")
+    return f"python -m hack.bench --only {each.name}{options}"

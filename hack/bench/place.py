@@ -22,6 +22,8 @@ class Place:
 
     is_smoke: bool
     """Tiny sizes: it only shows that every bench works."""
+    has_peers: bool
+    """The engines that a user would pick instead run beside, in the benches that have any."""
     shown: Progress
     step: Step
     """The bench being run: tells how far it is."""
@@ -30,6 +32,7 @@ class Place:
     calm: Calm
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _stage: Stage | None = None
+    _stages: int = 0
 
     def choose(self, full: Sizes, smoke: Sizes) -> Sizes:
         """The sizes of this call."""
@@ -39,8 +42,17 @@ class Place:
         """A whole keelstep, started now if it does not run yet."""
         if self._stage is None:
             self.step.update("starting a whole keelstep")
-            self._stage = self._stack.enter_context(stage.running(self.folder / "stage"))
+            self._stages += 1
+            folder = self.folder / f"stage-{self._stages}"
+            self._stage = self._stack.enter_context(stage.running(folder))
         return self._stage
+
+    def own_stage(self) -> Stage:
+        """A keelstep in which nothing has gathered yet; at smoke sizes nothing has, so the one that runs will do."""
+        if not self.is_smoke:
+            self.step.update("ending the keelstep before")
+            self.close()
+        return self.stage()
 
     def close(self) -> None:
         """End what was started."""

@@ -1,4 +1,7 @@
-"""How does a person read the results? One table; ratios where there is a reference in the same run."""
+"""How does a person read the results? One table; ratios where there is a reference in the same run.
+
+`show` prints it, `markdown` gives it for a page.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +9,7 @@ from typing import Any
 from rich import box, console, table
 
 _DIGITS = 3
+_HEADINGS = ("who", "what", "p50 / value", "p99", "unit", "ratio", "n", "aim")
 
 
 def show(documents: Sequence[Mapping[str, Any]], out: console.Console) -> None:
@@ -22,27 +26,53 @@ def show(documents: Sequence[Mapping[str, Any]], out: console.Console) -> None:
         out.print()
 
 
+def markdown(documents: Sequence[Mapping[str, Any]]) -> str:
+    """All results as a page's tables, each with the command that made it and how calm it was."""
+    return "\n".join(line for written in documents for line in _page(written))
+
+
+def _page(written: Mapping[str, Any]) -> list[str]:
+    noise, machine = written["noise"], written["machine"]
+    busy = max(noise["background_cpu_percent"], default=0.0)
+    load = machine["load_average"][0]
+    about = f"{written['taken_at']}, load average {load:.1f}, others used up to {busy:.0f} % of {machine['cores']} cores"
+    return [
+        f"`{written['command']}` · {about}",
+        "",
+        f"| {' | '.join(_HEADINGS)} |",
+        f"|{'---|' * len(_HEADINGS)}",
+        *(f"| {' | '.join(_row(figure))} |" for figure in written["figures"]),
+        "",
+        *(f"- {note}" for note in written["notes"]),
+        "",
+    ]
+
+
 def _table(written: Mapping[str, Any]) -> table.Table:
     shown = table.Table(
         title=f"{written['name']}: {written['question']}", title_justify="left", box=box.SIMPLE_HEAD
     )
-    shown.add_column("who")
-    shown.add_column("what")
-    for heading in ("p50 / value", "p99", "unit", "ratio", "n", "aim"):
+    for heading in _HEADINGS[:2]:
+        shown.add_column(heading)
+    for heading in _HEADINGS[2:]:
         shown.add_column(heading, justify="right")
     for figure in written["figures"]:
-        values = figure["values"]
-        shown.add_row(
-            figure["subject"],
-            figure["measure"],
-            _spread(values.get("p50") or values.get("value")),
-            _spread(values.get("p99")),
-            figure["unit"],
-            " / ".join(f"{ratio:.2f}×" for ratio in figure["ratio"].values()),
-            f"{figure['repetitions']}x{figure['samples']}",
-            " ".join(f"{name} {number:g}" for name, number in figure["target"].items()),
-        )
+        shown.add_row(*_row(figure))
     return shown
+
+
+def _row(figure: Mapping[str, Any]) -> list[str]:
+    values = figure["values"]
+    return [
+        figure["subject"],
+        figure["measure"],
+        _spread(values.get("p50") or values.get("value")),
+        _spread(values.get("p99")),
+        figure["unit"],
+        " / ".join(f"{ratio:.2f}×" for ratio in figure["ratio"].values()),
+        f"{figure['repetitions']}x{figure['samples']}",
+        " ".join(f"{name} {number:g}" for name, number in figure["target"].items()),
+    ]
 
 
 def _spread(spread: Mapping[str, float] | None) -> str:

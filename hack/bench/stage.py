@@ -26,6 +26,8 @@ from keelstep.events.frame import Stored
 from keelstep.log import subjects, tail
 
 TENANT = "bench"
+SCRIPT = Path(__file__).parent / "script.yaml"
+"""What the model says in the benches' own runs, beside the example's."""
 SERVERS = ("operator", "gateway", "nats-server", "kube-apiserver")
 """Whose CPU a run uses, beside its own runner's."""
 RUN_SECONDS = 120.0
@@ -143,7 +145,7 @@ def running(folder: Path) -> Iterator[Stage]:
 def _keelstep(platform: Platform) -> Iterator[Stage]:
     try:
         platform.start_broker()
-        platform.start_example()
+        platform.start_example(SCRIPT)
         platform.define()
         platform.start_operator()
         platform.start_gateway()

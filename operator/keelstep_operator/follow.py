@@ -2,6 +2,7 @@
 
 from keelstep.events import types
 from keelstep.log import control, follow
+from keelstep_operator import metrics
 from keelstep_operator.context import Context
 from keelstep_operator.queue import Key
 
@@ -39,7 +40,7 @@ def woken_by_control(ctx: Context, record: control.Record) -> None:
     counts: dict[str, int] = {}
     for engaged in ctx.view.engaged():
         counts[engaged.scope] = counts.get(engaged.scope, 0) + 1
-    for scope in ("tenant", "strategy", "tool", "execution"):
+    for scope in metrics.SCOPES:
         ctx.metrics.kills.labels(scope).set(counts.get(scope, 0))
 
 

@@ -19,7 +19,7 @@ import structlog
 import uvloop
 from nats.aio.client import Client
 
-from keelstep import errors, kube, logs, points
+from keelstep import errors, kube, logs, points, scrape
 from keelstep import settings as environment
 from keelstep.events import clock, signing
 from keelstep.log import connection, identities, streams
@@ -30,7 +30,7 @@ from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
 from keelstep.log.tokens import Key
 from keelstep.log.view import View
-from keelstep_operator import follow, lease, resync, watch
+from keelstep_operator import follow, lease, measure, resync, watch
 from keelstep_operator.cache import Cache
 from keelstep_operator.context import Context, Revisions
 from keelstep_operator.identity import Identities
@@ -98,8 +98,7 @@ async def run(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         ctx = await stack.enter_async_context(connected(settings))
         await _kinds_are_there(ctx.kube)
-        if settings.metrics_port:
-            ctx.metrics.serve(settings.metrics_port)
+        await stack.enter_async_context(scrape.served(ctx.metrics.registry, settings.metrics_port))
         stop, ready, is_synced = asyncio.Event(), asyncio.Event(), asyncio.Event()
         holding = [] if not settings.lease_namespace else [await _leading(ctx, stack, stop)]
         if stop.is_set():
@@ -113,6 +112,7 @@ async def run(settings: Settings) -> None:
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(follow.run(ctx), name="follow"),
+                group.create_task(measure.run(ctx), name="measure"),
                 group.create_task(_resync_when(ready, is_synced, ctx), name="resync"),
             ]
             await ctx.view.wait_current()
@@ -182,6 +182,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
         revoker = Revoker(system, accounts.run, operator_key)
         objects = Objects(nc)
         metrics, cache, queue = Metrics(), Cache(), Queue()
+        metrics.follow(queue)
         recorder = Recorder(api=api, instance=socket.gethostname())
         ctx = Context(
             settings=settings,

@@ -1,9 +1,22 @@
-"""What does the operator count? Prometheus metrics, with the names the documents promise."""
+"""What does the operator count? Prometheus metrics, with the names the documents promise.
+
+Every label has a closed set of values, and each value is there from the start: a series that begins at 1 shows no
+increase. What is true now of the objects that it watches is filled in by `measure`.
+"""
 
 from dataclasses import dataclass, field
 
-import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from keelstep.domain.reasons import messages
+from keelstep.events import types
+from keelstep.kinds.execution import Phase
+from keelstep_operator.queue import Queue
+
+KINDS = ("Execution", "AgentStrategy", "ToolContract", "ApprovalGate", "Namespace")
+"""What is reconciled."""
+SCOPES = ("tenant", "strategy", "tool", "execution")
+"""What a kill can stop."""
 
 
 @dataclass(slots=True)
@@ -17,6 +30,9 @@ class Metrics:
     orphans: Gauge = field(init=False)
     kills: Gauge = field(init=False)
     reviews: Gauge = field(init=False)
+    oldest_review: Gauge = field(init=False)
+    executions: Gauge = field(init=False)
+    stalled: Gauge = field(init=False)
     depth: Gauge = field(init=False)
     leads: Gauge = field(init=False)
 
@@ -40,12 +56,41 @@ class Metrics:
         self.reviews = Gauge(
             "agent_human_review_queue_depth", "Questions that wait for a person.", registry=registry
         )
+        self.oldest_review = Gauge(
+            "agent_human_review_oldest_seconds",
+            "How long the oldest question has waited; 0 where none waits.",
+            registry=registry,
+        )
+        self.executions = Gauge(
+            "keelstep_executions", "Execution resources there are.", ["phase"], registry=registry
+        )
+        self.stalled = Gauge(
+            "keelstep_stalled_objects",
+            "Objects with which nothing goes on before a person acts.",
+            ["kind"],
+            registry=registry,
+        )
         self.leads = Gauge(
             "keelstep_leader", "1 where this operator works, 0 where it stands by.", registry=registry
         )
         self.leads.set(1)
         self.depth = Gauge("keelstep_queue_depth", "Objects that wait to be reconciled.", registry=registry)
+        self._begin()
 
-    def serve(self, port: int) -> None:
-        """Serve the metrics over HTTP."""
-        prometheus_client.start_http_server(port, registry=self.registry)
+    def follow(self, queue: Queue) -> None:
+        """The queue's depth is asked for when somebody looks."""
+        self.depth.set_function(lambda: queue.depth)
+
+    def _begin(self) -> None:
+        for reason in messages.SUBJECT.reasons:
+            self.voids.labels(reason.name)
+        for name, kind in types.KINDS.items():
+            if types.Writer.OPERATOR in kind.writers:
+                self.events.labels(name)
+        for scope in SCOPES:
+            self.kills.labels(scope)
+        for phase in Phase:
+            self.executions.labels(phase.value)
+        for reconciled in KINDS:
+            self.reconciles.labels(reconciled)
+            self.stalled.labels(reconciled)

@@ -4,7 +4,8 @@ wake(key) ─► waiting ─► working ─┬─► done
                 ▲                ├─► woken meanwhile: waiting again
                 └── later ◄──────┴─► failed: waiting again after a pause
 
-What has ended waits behind everything else: at a start there may be thousands of it, and nobody waits for any.
+Three lines: what can be killed with all its runs goes first, however many runs are busy; what has ended goes last, for at
+a start there may be thousands of it, and nobody waits for any.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_MOST_SECONDS = 30.0
+_SWITCHES = frozenset({"Namespace", "AgentStrategy", "ToolContract"})
+_FIRST, _MIDDLE, _LAST = range(3)
 
 
 class Key(NamedTuple):
@@ -42,12 +45,10 @@ Reconcile = Callable[[Key], Awaitable[None]]
 class Queue:
     """The keys that wait, work or sleep."""
 
-    _waiting: deque[Key] = field(default_factory=deque)
-    _patient: deque[Key] = field(default_factory=deque)
-    """Those that wait behind all others; some may have been served with these meanwhile."""
-    _queued: set[Key] = field(default_factory=set)
-    _hurried: set[Key] = field(default_factory=set)
-    """Those of them that stand in the first line."""
+    _lines: tuple[deque[Key], ...] = field(default_factory=lambda: (deque(), deque(), deque()))
+    """The first that is not empty is served."""
+    _queued: dict[Key, int] = field(default_factory=dict)
+    """The line of each key that waits; its place in another line is stale."""
     _working: set[Key] = field(default_factory=set)
     _again: set[Key] = field(default_factory=set)
     _sleeping: list[tuple[float, int, Key]] = field(default_factory=list)
@@ -68,13 +69,11 @@ class Queue:
             return
         if key in self._working:
             self._again.add(key)
-        elif key not in self._hurried and not (is_patient and key in self._queued):
-            self._queued.add(key)
-            if is_patient:
-                self._patient.append(key)
-            else:
-                self._hurried.add(key)
-                self._waiting.append(key)
+            return
+        line = _FIRST if key.kind in _SWITCHES else _LAST if is_patient else _MIDDLE
+        if line < self._queued.get(key, len(self._lines)):
+            self._queued[key] = line
+            self._lines[line].append(key)
             self._changed.set()
 
     @property
@@ -124,12 +123,8 @@ class Queue:
     async def _next(self) -> Key:
         while True:
             pause = self._rouse()
-            while line := self._waiting or self._patient:
-                key = line.popleft()
-                if key not in self._queued:
-                    continue  # it stood in both lines
-                self._queued.discard(key)
-                self._hurried.discard(key)
+            key = self._foremost()
+            if key is not None:
                 self._working.add(key)
                 return key
             self._changed.clear()
@@ -138,6 +133,15 @@ class Queue:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+    def _foremost(self) -> Key | None:
+        for number, line in enumerate(self._lines):
+            while line:
+                key = line.popleft()
+                if self._queued.get(key) == number:
+                    del self._queued[key]
+                    return key
+        return None
 
     def _rouse(self) -> float | None:
         """Wake what is due; how long until the next is."""

@@ -65,13 +65,6 @@ async def once(ctx: Context, released: dict[str, int]) -> None:
     await ctx.revoker.mend()
     await _names(ctx, released)
     await _prune(ctx)
-    ctx.metrics.depth.set(ctx.queue.depth)
-    waiting = [
-        key
-        for key in ctx.cache.keys("ApprovalGate")
-        if (ctx.cache.get(key) or {}).get("status", {}).get("phase", "Pending") == "Pending"
-    ]
-    ctx.metrics.reviews.set(len(waiting))
 
 
 async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[list[kube.Object], int]]:

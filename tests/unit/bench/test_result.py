@@ -93,3 +93,10 @@ def test_the_table_shows_medians_ratios_and_that_it_was_not_calm(tmp_path: Path)
     shown = out.getvalue()
     for text in ("3 (1.5–6)", "1.50×", "a note", "others used up to 70 % of the cores"):
         assert text in shown
+
+
+def test_the_page_s_table_names_its_command_and_the_load_it_was_taken_under(tmp_path: Path) -> None:
+    """Every figure on the page can be made again, and read with the hour it was taken in mind."""
+    page = report.markdown([written(tmp_path)])
+    for text in ("`make bench`", "3 (1.5–6)", "1.50×", "- a note", "load average", "up to 70 % of"):
+        assert text in page

@@ -71,6 +71,17 @@ async def test_what_has_ended_waits_behind_everything_else() -> None:
         await eventually.true(lambda: len(works.done) == 4)
 
 
+async def test_a_kill_switch_is_looked_at_before_the_runs() -> None:
+    """However many are busy: what it stops is more of the same."""
+    queue = Queue()
+    switch = Key("AgentStrategy", "shop", "support")
+    for key in (A, B, switch):
+        queue.wake(key)
+    async with Works(queue, workers=1) as works:
+        await eventually.true(lambda: len(works.done) == 3)
+        assert works.done == [switch, A, B]
+
+
 async def test_a_key_is_never_looked_at_twice_at_once() -> None:
     """Woken while it works, it is looked at again afterwards."""
     queue = Queue()
