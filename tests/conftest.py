@@ -7,10 +7,17 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
 from keelstep.testing.broker import RunningBroker
+
+# no test asserts a time, and a busy machine is no fault of the code's
+hypothesis.settings.register_profile(
+    "keelstep", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("keelstep")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
