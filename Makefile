@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test down bench chaos-smoke verify generate
+.PHONY: help demo test down bench chaos-smoke docs images verify generate
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ bench: ## the numbers, as a table and as JSON under build/bench/
 
 chaos-smoke: ## kill -9 of runner, gateway and operator around one refund
 	@hack/venv && .venv/bin/python -m pytest tests/chaos -q
+
+docs: ## the site of these pages, under build/docs/site
+	@hack/venv && .venv/bin/python -m pip install --quiet --require-hashes -r requirements/docs.txt && .venv/bin/python -m hack.docs
+
+images: ## every program's image, with its bill of materials (root)
+	@hack/venv && .venv/bin/python -m hack.images build
 
 verify: ## the checks without the tests
 	@hack/venv && hack/verify-all.sh --no-tests

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 from nats.aio.client import Client
 
-from keelstep import errors, kube
+from keelstep import errors, kube, scrape
 from keelstep.events import clock
 from keelstep.events.signing import Keyring, Signer
 from keelstep.log import connection, follow, identities, view
@@ -180,9 +180,8 @@ class Gateway:
             asyncio.get_running_loop().add_signal_handler(sign, stop.set)
         try:
             await self._wait_for_broker()
-            if self.chosen.metrics_port:
-                self.metrics.serve(self.chosen.metrics_port)
-            async with asyncio.TaskGroup() as group:
+            measured = scrape.served(self.metrics.registry, self.chosen.metrics_port)
+            async with measured, asyncio.TaskGroup() as group:
                 group.create_task(self.view.run())
                 group.create_task(self._follow())
                 group.create_task(self._check_clock())
@@ -251,20 +250,12 @@ class Gateway:
     def _measure(self) -> None:
         """What is looked up when somebody asks for the metrics."""
         gauge = self.metrics.gauge
-        gauge(
-            "keelstep_gateway_requests_in_flight", "Requests being worked on.", lambda: self.calls.in_flight
-        )
-        gauge("keelstep_gateway_queue_depth", "Calls that wait for their turn.", lambda: self.calls.waiting)
-        gauge(
-            "keelstep_gateway_calls",
-            "Model and tool calls in flight.",
-            lambda: len(self.executions.flights()),
-        )
-        gauge("keelstep_gateway_executions", "Executions whose fold is held.", lambda: len(self.executions))
-        gauge("keelstep_open_calls", "Runs that may have an open call.", lambda: self.sweep.open_calls)
-        gauge(
-            "keelstep_control_current", "1 where it is known what is stopped.", lambda: self.view.is_current
-        )
+        gauge("keelstep_gateway_requests_in_flight", lambda: self.calls.in_flight)
+        gauge("keelstep_gateway_queue_depth", lambda: self.calls.waiting)
+        gauge("keelstep_gateway_calls", lambda: len(self.executions.flights()))
+        gauge("keelstep_gateway_executions", lambda: len(self.executions))
+        gauge("keelstep_open_calls", lambda: self.sweep.open_calls)
+        gauge("keelstep_control_current", lambda: self.view.is_current)
 
     def _describe(self) -> dict[str, str]:
         return {
@@ -275,7 +266,6 @@ class Gateway:
         }
 
     async def _close(self) -> None:
-        self.metrics.close()
         await self.source.close()
         await self.transport.close()
         await self.models.close()

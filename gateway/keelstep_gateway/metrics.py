@@ -6,35 +6,23 @@ that people choose (tools, models, tenants, strategies) are labels up to a bound
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from wsgiref.simple_server import WSGIServer
 
-import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from keelstep import scrape
 from keelstep.domain.state import State
 from keelstep.events import clock, types
 from keelstep.events.envelope import Event
 
-MOST_NAMES = 500
-"""Different names under one label; a series of a histogram costs a dozen lines of every scrape."""
-OTHER = "other"
-_FAST_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_CALL_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-
-
-@dataclass(slots=True)
-class _Names:
-    """The first so many names; every further one is `other`."""
-
-    _known: set[str] = field(default_factory=set)
-
-    def of(self, name: str) -> str:
-        """The name as a label."""
-        if name not in self._known:
-            if len(self._known) >= MOST_NAMES:
-                return OTHER
-            self._known.add(name)
-        return name
+LOOKED_UP = {
+    "keelstep_gateway_requests_in_flight": "Requests being worked on.",
+    "keelstep_gateway_queue_depth": "Calls that wait for their turn.",
+    "keelstep_gateway_calls": "Model and tool calls in flight.",
+    "keelstep_gateway_executions": "Executions whose fold is held.",
+    "keelstep_open_calls": "Runs that may have an open call.",
+    "keelstep_control_current": "1 where it is known what is stopped.",
+}
+"""Values that are asked for when somebody looks."""
 
 
 @dataclass(slots=True)
@@ -46,6 +34,8 @@ class Metrics:
     tool_errors: Counter = field(init=False)
     tokens: Counter = field(init=False)
     cost_usd: Counter = field(init=False)
+    model_seconds: Histogram = field(init=False)
+    model_errors: Counter = field(init=False)
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
     refusals: Counter = field(init=False)
@@ -53,17 +43,20 @@ class Metrics:
     fence_refusals: Counter = field(init=False)
     reads: Counter = field(init=False)
     ended: Counter = field(init=False)
-    _names: dict[str, _Names] = field(init=False)
-    _server: WSGIServer | None = field(init=False, default=None)
+    _gauges: dict[str, Gauge] = field(init=False)
+    _tools: scrape.Bound = field(default_factory=scrape.Bound)
+    _models: scrape.Bound = field(default_factory=scrape.Bound)
+    """Models, and the tenants that use them."""
+    _strategies: scrape.Bound = field(default_factory=scrape.Bound)
+    """And their tenants."""
 
     def __post_init__(self) -> None:
         registry = self.registry
-        self._names = {label: _Names() for label in ("tool", "model", "tenant", "strategy")}
         self.tool_seconds = Histogram(
             "agent_tool_duration_seconds",
             "How long a tool call took, all its attempts together.",
             ["tool"],
-            buckets=_CALL_SECONDS,
+            buckets=scrape.CALL_SECONDS,
             registry=registry,
         )
         self.tool_errors = Counter(
@@ -74,6 +67,19 @@ class Metrics:
         )
         self.tokens = Counter(
             "agent_tokens_total", "Tokens paid for.", ["model", "tenant", "direction"], registry=registry
+        )
+        self.model_seconds = Histogram(
+            "agent_model_duration_seconds",
+            "How long a model call took, all the models tried together.",
+            ["model", "tenant"],
+            buckets=scrape.CALL_SECONDS,
+            registry=registry,
+        )
+        self.model_errors = Counter(
+            "agent_model_errors_total",
+            "Model calls that failed, or whose reply was lost.",
+            ["model", "tenant", "error_type"],
+            registry=registry,
         )
         self.cost_usd = Counter(
             "agent_cost_usd_total",
@@ -88,7 +94,7 @@ class Metrics:
             "keelstep_gateway_request_seconds",
             "From a request to its answer, the tool's or model's own time included.",
             ["verb"],
-            buckets=_FAST_SECONDS,
+            buckets=scrape.FAST_SECONDS,
             registry=registry,
         )
         self.refusals = Counter(
@@ -98,7 +104,7 @@ class Metrics:
             "keelstep_append_seconds",
             "From the wish to append an event until it was stored.",
             ["type"],
-            buckets=_FAST_SECONDS,
+            buckets=scrape.FAST_SECONDS,
             registry=registry,
         )
         self.fence_refusals = Counter(
@@ -113,10 +119,11 @@ class Metrics:
             ["how"],
             registry=registry,
         )
+        self._gauges = {name: Gauge(name, what, registry=registry) for name, what in LOOKED_UP.items()}
 
-    def gauge(self, name: str, what: str, value: Callable[[], float]) -> None:
-        """A value that is asked for when somebody looks."""
-        Gauge(name, what, registry=self.registry).set_function(value)
+    def gauge(self, name: str, value: Callable[[], float]) -> None:
+        """How to get a value of `LOOKED_UP`."""
+        self._gauges[name].set_function(value)
 
     def answered(self, verb: str, outcome: str, began: int) -> None:
         """A request was answered; `began` in boot-time nanoseconds."""
@@ -135,21 +142,11 @@ class Metrics:
                 self._model(state, event)
         cost = event.envelope.cost.micro_usd
         if cost and state.started is not None:
-            strategy = self._names["strategy"].of(state.started.strategy)
-            self.cost_usd.labels(strategy, self._names["tenant"].of(state.tenant)).inc(cost / 1_000_000)
-
-    def serve(self, port: int) -> None:
-        """Serve the metrics over HTTP."""
-        self._server, _ = prometheus_client.start_http_server(port, registry=self.registry)
-
-    def close(self) -> None:
-        """Serve no more."""
-        if self._server is not None:
-            self._server.shutdown()
-            self._server.server_close()
+            names = self._strategies.of(state.started.strategy, state.tenant)
+            self.cost_usd.labels(*names).inc(cost / 1_000_000)
 
     def _tool(self, data: types.ToolResult) -> None:
-        tool = self._names["tool"].of(data.tool)
+        (tool,) = self._tools.of(data.tool)
         if data.attempts and (data.latency_ms or data.status == "ok"):  # not of a lost owner: nobody knows
             self.tool_seconds.labels(tool).observe(data.latency_ms / 1_000)
         if data.status in ("failed", "unknown") and data.error is not None:
@@ -157,10 +154,16 @@ class Metrics:
 
     def _model(self, state: State, event: Event) -> None:
         assert isinstance(event.data, types.ModelReplied)
-        model = self._names["model"].of(event.data.model or OTHER)
-        tenant, cost = self._names["tenant"].of(state.tenant), event.envelope.cost
-        self.tokens.labels(model, tenant, "input").inc(cost.tokens_in)
-        self.tokens.labels(model, tenant, "output").inc(cost.tokens_out)
+        data, cost = event.data, event.envelope.cost
+        names = self._models.of(data.model or scrape.OTHER, state.tenant)
+        self.tokens.labels(*names, "input").inc(cost.tokens_in)
+        self.tokens.labels(*names, "output").inc(cost.tokens_out)
+        if data.latency_ms:  # none where its gateway was lost: nobody knows
+            self.model_seconds.labels(*names).observe(data.latency_ms / 1_000)
+        if data.status != "ok":
+            error = data.error
+            kind = (error.error_class or error.reason) if error is not None else data.status
+            self.model_errors.labels(*names, kind).inc()
 
 
 def _since(began: int) -> float:

@@ -92,10 +92,11 @@ def _build(
         log.open("w") as told,
     ):
         step.update("fetching modules")
-        total = _run_go(go, module, ["list", "-deps", *packages.values()], told, step, "fetched")
+        tags = [f"-tags={module.tags}"] if module.tags else []
+        total = _run_go(go, module, ["list", *tags, "-deps", *packages.values()], told, step, "fetched")
         for program, package in _in_one_go(packages):
             output = str(Path(aside) / program) if program else aside + os.sep
-            flags = ["-trimpath", "-v", "-ldflags", module.ldflags, "-o", output]
+            flags = ["-trimpath", "-v", *tags, "-ldflags", module.ldflags, "-o", output]
             of = f"of at most {total} packages compiled · {', '.join(packages)}"
             _run_go(go, module, ["build", *flags, *package], told, step, of)
         for program in packages:

@@ -17,6 +17,9 @@ ETCD_VERSION = "3.6.5"
 COREDNS_VERSION = "1.12.4"
 """The version `gomod/node` pins."""
 
+PROMETHEUS_VERSION = "3.11.3"
+"""The version `gomod/prometheus` pins: recent, and compiled by Go 1.25."""
+
 GOMOD = Path(__file__).parent / "gomod"
 
 
@@ -41,6 +44,8 @@ class Module:
     packages: tuple[tuple[str, str], ...]
     """(program, import path of its main package)."""
     ldflags: str
+    tags: str = ""
+    """Build tags, separated by commas."""
 
     def digest(self, toolchain: str) -> str:
         """Name a build by all that decides its bytes: module files, our own sources, flags and toolchain."""
@@ -51,6 +56,7 @@ class Module:
             *(source.read_bytes() for source in sorted(self.folder.rglob("*.go"))),
             self.ldflags.encode(),
             toolchain.encode(),
+            *((self.tags.encode(),) if self.tags else ()),
         ):
             told.update(len(part).to_bytes(8, "big") + part)
         return told.hexdigest()[:24]
@@ -86,6 +92,17 @@ MODULES = (
         ),
         ldflags="-s -w",
     ),
+    Module(
+        name=f"Prometheus {PROMETHEUS_VERSION}",
+        folder=GOMOD / "prometheus",
+        packages=(
+            ("prometheus", "github.com/prometheus/prometheus/cmd/prometheus"),
+            ("promtool", "github.com/prometheus/prometheus/cmd/promtool"),
+        ),
+        ldflags=f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS_VERSION}",
+        # Without it every cloud's client library is compiled in, to discover machines that we have none of.
+        tags="remove_all_sd",
+    ),
 )
 
 
@@ -100,6 +117,9 @@ CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-sche
 
 PROBE = ("probe",)
 """What tests run in Pods."""
+
+MONITORING = ("prometheus", "promtool")
+"""What tests of alerts and dashboards run; no cluster needs it."""
 
 CONTAINERD_NODE = ("kubelet", "kube-proxy", "coredns", "pause")
 """What a containerd node needs beside what the system's packages bring."""

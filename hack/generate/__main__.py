@@ -7,7 +7,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from hack.generate import builtins, crd, reasons, reference, structural
+from hack.generate import builtins, commands, crd, metrics, reasons, reference, structural
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNED = ("crds/*.yaml",)
@@ -16,7 +16,14 @@ OWNED = ("crds/*.yaml",)
 
 def render_all() -> dict[str, str]:
     """Every generated file: its path in the repository → its text."""
-    return crd.render_all() | reference.render_all() | reasons.render_all() | builtins.render_all()
+    return (
+        crd.render_all()
+        | reference.render_all()
+        | reasons.render_all()
+        | builtins.render_all()
+        | metrics.render_all()
+        | commands.render_all()
+    )
 
 
 def find_differences(root: Path, wanted: dict[str, str]) -> list[str]:

@@ -112,7 +112,6 @@ async def run(settings: Settings) -> None:
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(follow.run(ctx), name="follow"),
-                group.create_task(measure.run(ctx), name="measure"),
                 group.create_task(_resync_when(ready, is_synced, ctx), name="resync"),
             ]
             await ctx.view.wait_current()
@@ -127,6 +126,8 @@ async def run(settings: Settings) -> None:
                 # kopf took these; we want our own tasks to end first
                 asyncio.get_running_loop().add_signal_handler(sign, stop.set)
             await _first(is_synced, stop)
+            # not before: what is not known yet would be shown as not there
+            tasks.insert(0, group.create_task(measure.run(ctx), name="measure"))
             log.info("ready", shard=settings.shard, namespaces=settings.namespaces or "all")
             await stop.wait()
             log.info("operator_stopping")

@@ -13,12 +13,13 @@ import structlog
 import uvloop
 from nats.aio.client import Client
 
-from keelstep import errors, logs, points, settings
+from keelstep import errors, logs, points, scrape, settings
 from keelstep.events.signing import Keyring
 from keelstep.log import connection, identities
 from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials
-from keelstep.store import incarnation, migrate, postgres
+from keelstep.store import incarnation, lag, migrate, postgres
+from keelstep.store.metrics import Metrics
 from keelstep.store.projector import Projector
 from keelstep.store.settings import Settings
 
@@ -67,21 +68,25 @@ async def _project(chosen: Settings) -> None:
         Credentials.parse(chosen.nats_credentials.read_text())
     except (OSError, ValueError) as error:
         raise errors.SettingsError(f"KEELSTEP_NATS_CREDENTIALS: {error}") from error
-    dsn = _dsn(chosen)
-    await _migrate(dsn)
-    nc = await _broker(chosen)
-    try:
-        await Projector(
-            nc=nc,
-            dsn=dsn,
-            keyring=keyring,
-            shard=chosen.shard,
-            batch=chosen.batch,
-            held_events=chosen.held_events,
-        ).run()
-    finally:
-        with contextlib.suppress(Exception):  # the process ends; what it wrote is committed already
-            await nc.close()
+    dsn, metrics = _dsn(chosen), Metrics()
+    async with scrape.served(metrics.registry, chosen.metrics_port):
+        await _migrate(dsn)
+        nc = await _broker(chosen)
+        watching = asyncio.create_task(lag.watch(nc, chosen.shard, metrics))
+        try:
+            await Projector(
+                nc=nc,
+                dsn=dsn,
+                keyring=keyring,
+                shard=chosen.shard,
+                batch=chosen.batch,
+                held_events=chosen.held_events,
+                metrics=metrics,
+            ).run()
+        finally:
+            watching.cancel()
+            with contextlib.suppress(Exception):  # the process ends; what it wrote is committed already
+                await nc.close()
 
 
 def _dsn(chosen: Settings) -> str:

@@ -10,6 +10,7 @@ memory is forgotten, and the next one begins at the position in Postgres. Nothin
 import asyncio
 import contextlib
 import gc
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from keelstep.domain import execution
 from keelstep.events import envelope, signing
 from keelstep.events.envelope import Undecidable
 from keelstep.store import feed, fold, incarnation, ledger, postgres, prepare, verifier
+from keelstep.store.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -55,6 +57,7 @@ class Projector:
     batch: int = feed.BATCH
     held_events: int = fold.HELD_EVENTS
     on_advance: OnAdvance | None = None
+    metrics: Metrics = field(default_factory=Metrics)
     _feed: feed.Feed = field(init=False)
     _preparer: prepare.Preparer = field(init=False)
 
@@ -96,6 +99,7 @@ class Projector:
         if await ledger.hold(connection, self.shard, wait=False):
             return
         log.info("projector_stood_by", shard=self.shard)
+        self.metrics.stood_by()
         await ledger.hold(connection, self.shard)
 
     def _overtaken(self) -> None:
@@ -122,6 +126,7 @@ class Projector:
         await self._feed.open(progress.position)
         if await ledger.progress(connection, self.shard) != progress:
             raise ledger.Overtaken  # emptied before the feed could be told
+        self.metrics.begun(progress.position)
         log.info("ready", shard=self.shard, position=progress.position)
         if until_caught_up and self._feed.is_empty:
             return
@@ -155,9 +160,12 @@ class Projector:
         self, connection: postgres.Connection, before: ledger.Progress, prepared: prepare.Prepared
     ) -> None:
         points.reached("projector.before.commit")
+        begun = time.perf_counter()
         await ledger.commit(connection, before, prepared.after, prepared.batch)
         points.reached("projector.after.commit")
+        seconds = time.perf_counter() - begun
         self._preparer.committed = prepared.after.position
+        self.metrics.committed(prepared.judged, prepared.after.position, seconds)
         _report(prepared.judged)
         last = prepared.judged[-1].arrival
         await self._feed.acknowledge(last)

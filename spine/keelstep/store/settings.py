@@ -33,6 +33,8 @@ class Settings(pydantic_settings.BaseSettings):
     """Messages per transaction at most. Default: 2000, where larger ones gain little."""
     held_events: int = pydantic.Field(default=fold.HELD_EVENTS, ge=1)
     """How many events the folds in memory may span, about 1 KiB each. Default: 300000, some 300 MiB."""
+    metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
+    """Port of the Prometheus metrics. Default: 0, none."""
     log_level: str = "INFO"
     """What to log at least. Default: INFO."""
     crash_at: str = ""

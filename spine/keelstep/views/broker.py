@@ -29,6 +29,11 @@ class Link:
     _why: str = "not connected yet"
     _closed: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def is_connected(self) -> bool:
+        """True where there is a connection at this moment."""
+        return self._client is not None and self._client.is_connected
+
     def client(self) -> Client:
         """The connection.
 

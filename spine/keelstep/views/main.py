@@ -12,10 +12,11 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from keelstep import errors, logs, settings
+from keelstep import errors, logs, scrape, settings
 from keelstep.events.signing import Keyring
 from keelstep.views import server
 from keelstep.views.broker import Link
+from keelstep.views.metrics import Metrics
 from keelstep.views.settings import Settings
 from keelstep.views.source import Source
 
@@ -40,9 +41,16 @@ def main() -> None:
 
 
 async def _run(chosen: Settings) -> None:
+    metrics = Metrics()
+    async with scrape.served(metrics.registry, chosen.metrics_port):
+        await _serve(chosen, metrics)
+
+
+async def _serve(chosen: Settings, metrics: Metrics) -> None:
     link = Link(chosen)
     source = Source(client=link.client, keyring=_keyring(chosen))
-    app = server.build(source, chosen.allowed_names)
+    metrics.follow(lambda: link.is_connected)
+    app = server.build(source, chosen.allowed_names, metrics)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_STOP_SECONDS)
     await runner.setup()
     stop = asyncio.Event()

@@ -9,6 +9,7 @@ or written here.
 
 import asyncio
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from aiohttp.typedefs import Handler, Middleware
 from keelstep import errors
 from keelstep.events import clock
 from keelstep.views import discovery, paging, presentation, refusals, resources, tables
+from keelstep.views.metrics import Metrics
 from keelstep.views.source import Found, Name, Source
 
 log = structlog.get_logger(__name__)
@@ -48,10 +50,10 @@ def tls(certificate: str, key: str, authority: str) -> ssl.SSLContext:
     return context
 
 
-def build(source: Source, allowed_names: frozenset[str]) -> web.Application:
+def build(source: Source, allowed_names: frozenset[str], metrics: Metrics | None = None) -> web.Application:
     """The application; no common name in `allowed_names` means that any certificate of the authority will do."""
     api = _Api(source)
-    app = web.Application(middlewares=[_guard(allowed_names)])
+    app = web.Application(middlewares=[_measure(metrics or Metrics()), _guard(allowed_names)])
     documents: Mapping[str, Callable[[], Any]] = {
         "/apis": discovery.groups,
         f"/apis/{resources.GROUP}": discovery.group,
@@ -221,6 +223,22 @@ def _quoted(text: str) -> str:
     """As a quoted string of RFC 9110, printable ASCII alone."""
     plain = "".join(each if " " <= each <= "~" else "?" for each in text)
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _measure(metrics: Metrics) -> Middleware:
+    """Every request but a probe is counted, with what became of it."""
+
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        begun = time.perf_counter()
+        response = await handler(request)
+        if request.path not in _UNPROTECTED:
+            asked = request.match_info
+            seconds = time.perf_counter() - begun
+            metrics.answered(asked.get("plural"), asked.get("name"), response.status, seconds)
+        return response
+
+    return measure
 
 
 def _guard(allowed_names: frozenset[str]) -> Middleware:

@@ -33,6 +33,8 @@ class Settings(pydantic_settings.BaseSettings):
     """The kube-apiserver's request-header authority: only its certificates may say on whose behalf they ask."""
     requestheader_allowed_names: str = "front-proxy-client"
     """Common names that may, comma-separated; as the kube-apiserver's own flag. Default: front-proxy-client."""
+    metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
+    """Port of the Prometheus metrics. Default: 0, none."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR. Default: INFO."""
 

@@ -1,44 +1,14 @@
 """What does a gateway tell Prometheus, and what does it show of its own work?"""
 
-import asyncio
-import socket
-import urllib.request
-
-from prometheus_client import parser
-
 from examples.refund.testing import Shop
 from keelstep.log import ask
 from keelstep.testing import eventually
+from keelstep.testing.scraping import Scrape
 from tests.integration.gateway.conftest import Begin
 from tests.integration.gateway.programs import Fleet
 
 CREDIT = ("credit.grant", {"order_id": "1042", "amount": "6.00"})
 READ = ("orders.get", {"order_id": "1042"})
-
-
-class Scrape:
-    """A gateway's metrics, on a port that was free a moment ago."""
-
-    def __init__(self) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port: int = taken.getsockname()[1]
-
-    async def text(self) -> str:
-        """All of them."""
-        return await asyncio.to_thread(self._read)
-
-    async def of(self, name: str, **labels: str) -> float:
-        """One sample; 0 where there is none."""
-        for family in parser.text_string_to_metric_families(await self.text()):
-            for sample in family.samples:
-                if sample.name == name and labels.items() <= sample.labels.items():
-                    return float(sample.value)
-        return 0.0
-
-    def _read(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as response:
-            return str(response.read(), "utf-8")
 
 
 async def test_calls_tokens_and_money_are_counted(own_fleet: Fleet, own_begin: Begin, shop: Shop) -> None:

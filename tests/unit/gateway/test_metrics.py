@@ -1,9 +1,9 @@
 """Does the gateway count what events say, under names that cannot grow without end?"""
 
+from keelstep import scrape
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, types
 from keelstep.testing import builders
-from keelstep_gateway import metrics
 from keelstep_gateway.metrics import Metrics
 
 TENANT = "shop"
@@ -90,6 +90,23 @@ def test_tokens_and_money_are_those_of_the_events() -> None:
     assert counted(found, "agent_cost_usd_total", strategy=started.strategy, tenant=TENANT) == 0.251
 
 
+def test_a_model_call_is_counted_with_its_time_and_its_error() -> None:
+    """A reply that was lost with its gateway has no time."""
+    found = Metrics()
+    error = types.Error(reason="RateLimited", message="later", error_class="RateLimited")
+    appended(found, event(types.ModelReplied(ordinal=1, status="ok", model="openai/x", latency_ms=1_500)))
+    appended(
+        found,
+        event(types.ModelReplied(ordinal=1, status="failed", model="openai/x", latency_ms=500, error=error)),
+    )
+    appended(found, event(types.ModelReplied(ordinal=1, status="lost", model="openai/x")))
+    model = {"model": "openai/x", "tenant": TENANT}
+    assert counted(found, "agent_model_duration_seconds_count", **model) == 2
+    assert counted(found, "agent_model_duration_seconds_sum", **model) == 2
+    assert counted(found, "agent_model_errors_total", error_type="RateLimited", **model) == 1
+    assert counted(found, "agent_model_errors_total", error_type="lost", **model) == 1
+
+
 def test_every_refusal_of_the_fence_is_counted() -> None:
     """The first try is none."""
     found = Metrics()
@@ -101,15 +118,15 @@ def test_every_refusal_of_the_fence_is_counted() -> None:
 def test_names_that_people_choose_are_bounded() -> None:
     """After the first so many, every new one is `other`; those known stay."""
     found = Metrics()
-    for number in range(metrics.MOST_NAMES + 5):
+    for number in range(scrape.MOST_NAMES + 5):
         appended(found, event(result(tool=f"tool-{number}")))
     appended(found, event(result(tool="tool-0")))
     assert counted(found, "agent_tool_duration_seconds_count", tool="tool-0") == 2
-    assert counted(found, "agent_tool_duration_seconds_count", tool=metrics.OTHER) == 5
+    assert counted(found, "agent_tool_duration_seconds_count", tool=scrape.OTHER) == 5
     tools = {
         sample.labels["tool"]
         for family in found.registry.collect()
         if family.name == "agent_tool_duration_seconds"
         for sample in family.samples
     }
-    assert len(tools) == metrics.MOST_NAMES + 1
+    assert len(tools) == scrape.MOST_NAMES + 1

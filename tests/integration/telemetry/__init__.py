@@ -1,0 +1,1 @@
+"""Prometheus itself, on our rules."""
