@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test down bench chaos-smoke docs images verify generate
+.PHONY: help demo test down bench chaos chaos-smoke docs images verify generate
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -16,8 +16,11 @@ down: ## end what `make demo` started
 bench: ## the numbers, as a table and as JSON under build/bench/
 	@hack/venv && .venv/bin/python -m hack.bench
 
+chaos: ## every fault at every boundary, in the order of SEED=N, the first SAMPLE=N of it (all of it takes days)
+	@hack/venv && .venv/bin/python -m tests.chaos --seed $(or $(SEED),1) --sample $(or $(SAMPLE),40)
+
 chaos-smoke: ## kill -9 of runner, gateway and operator around one refund
-	@hack/venv && .venv/bin/python -m pytest tests/chaos -q
+	@hack/venv && .venv/bin/python -m pytest tests/chaos/test_smoke.py -q
 
 docs: ## the site of these pages, under build/docs/site
 	@hack/venv && .venv/bin/python -m pip install --quiet --require-hashes -r requirements/docs.txt && .venv/bin/python -m hack.docs
