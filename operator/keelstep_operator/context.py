@@ -43,6 +43,8 @@ class Runs:
     by_xid: dict[str, Key] = field(default_factory=dict)
     deletions: dict[Key, set[str]] = field(default_factory=dict)
     """Deletions that were observed and not yet acted on: the logs that they may end, by xid."""
+    expired: set[Key] = field(default_factory=set)
+    """Those of them that only mean that the time after the end was up."""
     refused: dict[str, str] = field(default_factory=dict)
     """Whose log a resource met under its name and must not use, by the resource's UID."""
     recorded: dict[Key, tuple[int, Record | None]] = field(default_factory=dict)
@@ -54,9 +56,11 @@ class Runs:
         self.by_key[key] = (uid, binding)
         self.by_xid[binding.xid] = key
 
-    def note_deletion(self, key: Key, found: Object) -> None:
+    def note_deletion(self, key: Key, found: Object, now: int) -> None:
         """The resource is gone: the log that it stood for is to end, and no other that has its name by then."""
         uid = found["metadata"]["uid"]
+        if _has_expired(found, now):
+            self.expired.add(key)
         meant = {uid, found.get("status", {}).get("executionID", ""), self.refused.pop(uid, "")}
         known = self.by_key.get(key)
         if known is not None and known[0] == uid:
@@ -69,7 +73,15 @@ class Runs:
         if known is not None:
             self.by_xid.pop(known[1].xid, None)
         self.deletions.pop(key, None)
+        self.expired.discard(key)
         self.orphans.discard(key)
+
+
+def _has_expired(found: Object, now: int) -> bool:
+    """Its time after the end is up: whoever deleted it, it was to go."""
+    kept = found["spec"].get("ttlSecondsAfterFinished")
+    finished = found.get("status", {}).get("finishedAt")
+    return kept is not None and bool(finished) and now >= clock.parse(finished) + kept * clock.SECOND
 
 
 def _readable(load: Callable[[bytes], tuple[str, S]], payload: bytes) -> S:

@@ -24,10 +24,10 @@ from keelstep.events import clock
 log = structlog.get_logger(__name__)
 
 NAME = "keelstep-operator"
-DURATION_SECONDS = 9
+DURATION_SECONDS = 12
 """A holder that fell silent is followed after so long, and a second at most."""
-RENEW_SECONDS = 6
-"""A holder that could not renew for so long ends: well before another may follow it."""
+RENEW_SECONDS = 9
+"""A holder that could not renew for so long ends, well before another may follow it."""
 RETRY_SECONDS = 1
 _ANSWER_SECONDS = 3.0
 _NOT_FOUND = aio.ApiException(status=404, reason="Not Found")

@@ -109,4 +109,4 @@ def _note_deletion(ctx: Context, found: kube.Object) -> None:
     if now is not None and known is not None and known[0] == now["metadata"]["uid"] != uid:
         log.info("deletion_late", name=key.name, tenant=key.namespace)
         return
-    ctx.runs.note_deletion(key, found)
+    ctx.runs.note_deletion(key, found, ctx.now())

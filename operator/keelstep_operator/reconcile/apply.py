@@ -10,6 +10,7 @@ from typing import assert_never
 import structlog
 
 from keelstep import errors, kinds, kube, points
+from keelstep.domain.state import State
 from keelstep.kinds import names
 from keelstep_operator import identity, pods
 from keelstep_operator.context import Context
@@ -45,7 +46,7 @@ async def cut_off(ctx: Context, situation: Situation) -> None:
     Raises:
         errors.BrokerError: they may still be valid; do it again.
     """
-    await _revoke(ctx, situation, range(1, situation.facts.state.attempt + 1))
+    await revoke(ctx, situation.facts.state, range(1, situation.facts.state.attempt + 1))
 
 
 async def _do(ctx: Context, situation: Situation, action: actions.Action) -> None:
@@ -55,7 +56,7 @@ async def _do(ctx: Context, situation: Situation, action: actions.Action) -> Non
         case actions.EndPod():
             await _end_pod(ctx, situation, action)
         case actions.Revoke():
-            await _revoke(ctx, situation, action.attempts)
+            await revoke(ctx, situation.facts.state, action.attempts)
         case actions.DropSecrets():
             await _drop_secrets(ctx, situation, action.attempts)
         case actions.OpenGate():
@@ -69,6 +70,7 @@ async def _do(ctx: Context, situation: Situation, action: actions.Action) -> Non
         case actions.ReleaseName():
             await _release(ctx, situation)
         case actions.DeleteResource():
+            ctx.runs.expired.add(situation.key)
             await ctx.kube.delete(kube.EXECUTIONS, situation.tenant, situation.key.name, uid=situation.uid)
         case _:
             assert_never(action)
@@ -148,18 +150,22 @@ async def _end_pod(ctx: Context, situation: Situation, action: actions.EndPod) -
         log.info("pod_replaced", name=action.pod.name, tenant=situation.tenant)
 
 
-async def _revoke(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
-    todo = [number for number in numbers if (situation.xid, number) not in ctx.ended]
-    state = situation.facts.state
+async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
+    """End the identities of these attempts at the broker.
+
+    Raises:
+        errors.BrokerError: they may still be valid; do it again.
+    """
+    todo = [number for number in numbers if (state.xid, number) not in ctx.ended]
     if not todo or state.started is None:
         return
     expiry = identity.expires_at(state)
-    keys = [ctx.identities.key(situation.xid, number).public for number in todo]
+    keys = [ctx.identities.key(state.xid, number).public for number in todo]
     if expiry > ctx.now() and not ctx.revoked.issuperset(keys):
         points.reached("operator.before.revoke")
         await ctx.revoker.revoke_many(dict.fromkeys(keys, expiry))
         points.reached("operator.after.revoke")
-    ctx.ended.update((situation.xid, number) for number in todo)
+    ctx.ended.update((state.xid, number) for number in todo)
 
 
 async def _drop_secrets(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
@@ -203,7 +209,10 @@ async def _open_gate(ctx: Context, situation: Situation, action: actions.OpenGat
 
 async def _release(ctx: Context, situation: Situation) -> None:
     points.reached("operator.before.name")
-    await ctx.names.release(situation.tenant, situation.key.name, situation.xid, "kubernetes")
+    is_expired = situation.key in ctx.runs.expired
+    await ctx.names.release(
+        situation.tenant, situation.key.name, situation.xid, "kubernetes", is_expired=is_expired
+    )
     points.reached("operator.after.name")
     log.info("name_released", name=situation.key.name, tenant=situation.tenant, xid=situation.xid)
     ctx.runs.forget(situation.key)

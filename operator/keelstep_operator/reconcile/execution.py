@@ -148,6 +148,16 @@ def _wake(ctx: Context, situation: Situation, outcome: decisions.Outcome, *, is_
         ctx.queue.wake(situation.key, _STALLED_SECONDS)
 
 
+async def _cut_off(ctx: Context, key: Key, xid: str) -> None:
+    """Its resource vanished before an operator tidied up: a run that is over keeps no identity."""
+    entry = await ctx.names.lookup(key.namespace, key.name)
+    if entry is None or entry.record.xid != xid:
+        return
+    state = await ctx.logs.hold(key.namespace, xid, entry.record.shard).log.refresh()
+    if state.is_over:
+        await apply.revoke(ctx, state, range(1, state.attempt + 1))
+
+
 async def _refuse(ctx: Context, key: Key, error: errors.Stalled) -> None:
     """Nobody knows a log of this resource's under the name: nothing happens but that this is said."""
     found = ctx.cache.get(key)
@@ -155,6 +165,7 @@ async def _refuse(ctx: Context, key: Key, error: errors.Stalled) -> None:
         return
     message = error.message
     if isinstance(error, errors.NameInUseError):
+        await _cut_off(ctx, key, error.xid)
         ctx.runs.refused[found["metadata"]["uid"]] = error.xid
         message += ". Deleting this Execution while the operator runs ends that run and frees the name"
     await ctx.statuses.write(

@@ -86,7 +86,8 @@ class ExecutionSpec(
     kill_switch: resource.KillSwitch = resource.KillSwitch()
     """Ends this run at once."""
     ttl_seconds_after_finished: Annotated[int, pydantic.Field(ge=0, le=31_536_000)] | None = None
-    """Deletes the resource, never the log, so long after the end. Unit: seconds. Default: kept."""
+    """Deletes the resource, never the log, so long after the end; applied again with an equal spec it is the same run,
+    finished already. Unit: seconds. Default: kept."""
 
 
 class ExecutionStatus(

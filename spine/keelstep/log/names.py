@@ -2,9 +2,12 @@
 
 The first Execution of a namespace and name gives the log its id; that is recorded under the name, by an append that
 expects the name to be free. Applied again with an equal spec, the name finds its log again, whatever the new UID; with
-another spec it is refused, until a deletion that the operator saw has released it:
+another spec it is refused, until a deletion that the operator saw has released it. A resource that was deleted because
+its time after the end was up leaves the name to whatever asks for something else; asked for the same, it has its log
+again, so that what is applied over and over is not done over and over:
 
-    free ──bind──► bound ──release──► released ──bind──► bound …
+    free ──bind──► bound ──release──► released ──bind──► bound, a new log …
+                     └─────expire──► expired ───bind──► bound: equal spec, the same log; else a new one
 
 Nothing here starts or ends a run.
 """
@@ -32,7 +35,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     xid: str
     shard: int
     spec_digest: str
-    state: Literal["bound", "released"]
+    state: Literal["bound", "released", "expired"]
     by: str
     """Who did it."""
     at: str
@@ -87,9 +90,11 @@ class Names:
             entry = await self.lookup(tenant, name)
             if entry is not None and entry.record.state == "bound":
                 return _adopt(name, entry, uid, spec_digest)
+            known = entry.record if entry is not None and entry.record.state == "expired" else None
+            is_same = known is not None and known.spec_digest == spec_digest
             wanted = Record(
-                xid=uid,
-                shard=shard,
+                xid=known.xid if known is not None and is_same else uid,
+                shard=known.shard if known is not None and is_same else shard,
                 spec_digest=spec_digest,
                 state="bound",
                 by=self.by,
@@ -97,13 +102,14 @@ class Names:
             )
             position = await self._append(tenant, name, wanted, entry.position if entry else 0)
             if position:
-                return Binding(xid=uid, shard=shard, is_adopted=False, position=position)
+                return Binding(xid=wanted.xid, shard=wanted.shard, is_adopted=is_same, position=position)
         raise errors.BrokerUnavailableError(f"name {name} of {tenant} could not be bound")
 
-    async def release(self, tenant: str, name: str, xid: str, by: str) -> bool:
+    async def release(self, tenant: str, name: str, xid: str, by: str, *, is_expired: bool = False) -> bool:
         """Free the name, because its resource was seen deleted. True where it no longer belongs to this log.
 
-        False where nothing is recorded, so that there is nothing to free.
+        False where nothing is recorded, so that there is nothing to free. `is_expired`: it was deleted because its time
+        after the end was up.
 
         Raises:
             errors.BrokerUnavailableError: the broker did not answer; ask again.
@@ -112,9 +118,10 @@ class Names:
             entry = await self.lookup(tenant, name)
             if entry is None:
                 return False
-            if entry.record.state == "released" or entry.record.xid != xid:
+            if entry.record.state != "bound" or entry.record.xid != xid:
                 return True
-            freed = msgspec.structs.replace(entry.record, state="released", by=by, at=clock.text(clock.now()))
+            state = "expired" if is_expired else "released"
+            freed = msgspec.structs.replace(entry.record, state=state, by=by, at=clock.text(clock.now()))
             if await self._append(tenant, name, freed, entry.position):
                 return True
         raise errors.BrokerUnavailableError(f"name {name} of {tenant} could not be released")

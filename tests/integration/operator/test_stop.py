@@ -1,6 +1,7 @@
 """How is a run held, ended, given up, and tidied away?"""
 
 from keelstep.events import envelope
+from keelstep.log.names import Names
 from tests.integration.kinds import api
 from tests.integration.operator import manifests
 from tests.integration.operator.actors import Cast
@@ -156,6 +157,32 @@ async def test_time_after_the_end_deletes_the_resource_and_keeps_the_log(stage: 
     await stage.until_gone(run, "its time after the end is up")
 
     assert (await cast.state()).finished is not None
+
+
+async def test_what_is_applied_again_after_its_time_is_not_done_again(stage: Stage) -> None:
+    """Git says so over and over: the same run, already finished. Another spec may have the name."""
+    run = manifests.execution(stage.tenant(), ttlSecondsAfterFinished=1)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    await cast.finish()
+    await stage.until_gone(run, "its time after the end is up")
+    await stage.awaited(lambda: _state_of_name(stage, cast, "expired"), "the name is left")
+
+    stage.create(run)
+
+    await stage.awaited(lambda: _state_of_name(stage, cast, "bound"), "the name has its log again")
+    await stage.until_gone(run, "its time is up still")
+    assert (await cast.state()).attempt == 1
+    await stage.awaited(lambda: _state_of_name(stage, cast, "expired"), "the name is left again")
+    other = manifests.execution(cast.tenant, goal="Something else.")
+    stage.create(other)
+    assert (await Cast.of(stage, other)).xid != cast.xid
+
+
+async def _state_of_name(stage: Stage, cast: Cast, state: str) -> bool:
+    entry = await Names(cast.core).lookup(cast.tenant, cast.name)
+    return entry is not None and entry.record.state == state and entry.record.xid == cast.xid
 
 
 def patch_pod(
