@@ -68,10 +68,8 @@ class Roll:
         return Counter(each.get("status", {}).get("phase", "Pending") for each in found)
 
     def restart(self, part: str) -> None:
-        """Restart a part as whoever runs it would, while runs are under way."""
-        phases = self.tenant.until(
-            "a run to be under way", lambda: (found := self.phases())["Running"] and found
-        )
+        """Restart a part as whoever runs it would, while runs are under way; on a calm machine they may have ended."""
+        phases = self.tenant.until("the runs to be under way", self._phases_once_begun)
         begun = time.monotonic()
         if part == API_SERVER:
             self._restart_api_server()
@@ -83,6 +81,11 @@ class Roll:
             self.identities[part] = self.platform.find(part)
         still_open = phases.total() - sum(phases[phase] for phase in world.OVER)
         self.open_at[part] = (still_open, round(time.monotonic() - begun, 1))
+
+    def _phases_once_begun(self) -> Counter[str] | None:
+        found = self.phases()
+        is_begun = found["Running"] or sum(found[phase] for phase in world.OVER) == found.total()
+        return found if is_begun else None
 
     def _start(self, part: str) -> None:
         if part == "operator":
