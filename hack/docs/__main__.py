@@ -3,6 +3,7 @@
 Needs requirements/docs.txt. It writes nothing outside build/docs.
 """
 
+import argparse
 import shutil
 import subprocess
 import sys
@@ -47,6 +48,7 @@ def _generate(target: Path) -> None:
 
 def main() -> int:
     """Run the command line; 1 where something is wrong with the pages."""
+    argparse.ArgumentParser(prog="python -m hack.docs", description=__doc__).parse_args()
     target = ROOT / "build" / "docs"
     try:
         count = build(ROOT, target)

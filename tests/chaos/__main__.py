@@ -35,12 +35,16 @@ def main() -> int:
     parser.add_argument("--controls", action="store_true", help="play the same runs without the defects")
     arguments = parser.parse_args()
     if arguments.defects or arguments.controls:
+        if not _named(arguments.only):
+            parser.error(f"no defect is of that name; there are {', '.join(proofs.RECIPES)}")
         return _prove(arguments.only, is_seeded=arguments.defects)
     wanted = (
         cases.undisturbed()
         if arguments.record
         else cases.chosen(arguments.seed, arguments.sample, arguments.only)
     )
+    if not wanted:
+        parser.error("no case is of that kind; --list names them all")
     if arguments.list:
         _say("\n".join(case.id for case in wanted))
         _say(f"{len(wanted)} cases")
@@ -71,9 +75,13 @@ def _play(wanted: Sequence[Case], book: report.Book) -> list[matrix.Result]:
     return played
 
 
+def _named(only: Sequence[str]) -> list[str]:
+    return [name for name in proofs.RECIPES if all(part in name for part in only)]
+
+
 def _prove(only: Sequence[str], *, is_seeded: bool) -> int:
     """Play the recipes of defects; 1 where one did not come out as it should."""
-    names = [name for name in proofs.RECIPES if all(part in name for part in only)]
+    names = _named(only)
     wrong = 0
     with (
         tempfile.TemporaryDirectory(prefix="keelstep-chaos-", ignore_cleanup_errors=True) as folder,

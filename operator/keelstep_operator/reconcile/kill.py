@@ -252,7 +252,8 @@ async def _acknowledgement(ctx: Context, key: Key, latch: decisions.Latch) -> Fi
 
 async def _ending(ctx: Context, key: Key, wish: decisions.Wish, latch: decisions.Latch) -> Finding:
     """Is a run of this scope left that is not over? Woken again until there is none."""
-    left = await _left(ctx, wish)
+    # those that we hold cost nothing to ask; only once none of them is left, everything that was ever named is asked
+    left = _known_left(ctx, wish) or await _left(ctx, wish)
     if left:
         for run in left:
             ctx.queue.wake(run)
@@ -260,9 +261,14 @@ async def _ending(ctx: Context, key: Key, wish: decisions.Wish, latch: decisions
         named = ", ".join(sorted(run.name for run in left)[:_MOST_NAMED])
         message = f"killed: {latch.reason}; still to end: {named}"
         return condition.holds("Killed", "KillSpreading", message)
-    in_flight = sum(len(state.claims) for state in _states(ctx, wish))
+    in_flight = sum(len(state.claims) for _, state in _states(ctx, wish))
     claims = f"; {in_flight} calls in flight, their gateways still record the outcome" if in_flight else ""
     return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every run has ended{claims}")
+
+
+def _known_left(ctx: Context, wish: decisions.Wish) -> list[Key]:
+    """The runs of this scope that we hold and that are not over."""
+    return [run for run, state in _states(ctx, wish) if not state.is_over]
 
 
 async def _left(ctx: Context, wish: decisions.Wish) -> list[Key]:
@@ -307,12 +313,12 @@ def _is_meant(wish: decisions.Wish, state: State) -> bool:
     return wish.scope == "Tenant" or state.started.strategy == wish.name
 
 
-def _states(ctx: Context, wish: decisions.Wish) -> Iterator[State]:
+def _states(ctx: Context, wish: decisions.Wish) -> Iterator[tuple[Key, State]]:
     """The runs of this scope that we hold."""
-    for known, (_, binding) in ctx.runs.by_key.items():
+    for run, (_, binding) in ctx.runs.by_key.items():
         state = ctx.logs.peek(binding.xid)
-        if known.namespace == wish.namespace and state is not None and _is_meant(wish, state):
-            yield state
+        if run.namespace == wish.namespace and state is not None and _is_meant(wish, state):
+            yield run, state
 
 
 def owner_key(found: kube.Object) -> Key | None:

@@ -3,6 +3,7 @@
 Whatever is connected is closed with the broker. Nothing here starts a server.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from keelstep.log.tokens import Claims, Credentials, Key
 
 
 @dataclass(slots=True)
-class Clients:
+class Clients(ABC):
     """Connections to a broker, one server or several."""
 
     folder: Path
@@ -24,9 +25,9 @@ class Clients:
     _clients: list[Client] = field(default_factory=list, init=False)
 
     @property
+    @abstractmethod
     def url(self) -> str:
         """Where clients connect; several addresses are separated by commas."""
-        raise NotImplementedError
 
     async def connect(self, role: Role, *, url: str = "", **options: object) -> Client:
         """A program's connection; with `url` to that server only."""
