@@ -85,7 +85,8 @@ class McpServer:
             case "busy" | "down" | "secret":
                 return web.Response(status={"busy": 429, "down": 503, "secret": 401}[mode])
             case "twice":
-                return await self._stream(request, plain, plain)
+                again = _result(message, {"content": [{"type": "text", "text": "again"}]})
+                return await self._stream(request, plain, again)
             case "endless":
                 return await self._stream(request)
             case "nothing":
@@ -198,7 +199,9 @@ async def test_a_server_that_answers_twice_is_answered_once(calls: Caller, bad: 
     """What comes behind the answer is not read."""
     bad.mode = "twice"
     for _ in range(3):
-        await calls.answer(tool(bad.url))
+        found = await calls.answer(tool(bad.url))
+        assert b"fine" in found.body
+        assert b"again" not in found.body
 
 
 async def test_a_server_that_is_not_there_was_sent_nothing(calls: Caller) -> None:
