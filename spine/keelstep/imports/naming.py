@@ -32,18 +32,19 @@ def fitting(name: str) -> str:
     return f"{name[: MOST - 9].rstrip('-.')}-{canonical.digest(name.encode())[:8]}"
 
 
-def distinct(wanted: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def distinct(wanted: Iterable[tuple[str, str]], prefix: str = "") -> list[tuple[str, str]]:
     """For each wanted name, and the source that wants it, the name it gets and what to say about that."""
     given: dict[str, str] = {}
+    numbers: dict[str, int] = {}
     found = []
     for name, source in wanted:
-        name = name or "unnamed"
+        name = prefix + (name or "unnamed")
         short = fitting(name)
         note = f"shortened from {name}" if short != name else ""
-        unique, number = short, 1
+        unique = short
         while unique in given:
-            number += 1
-            unique = fitting(f"{short}-{number}")
+            numbers[short] = numbers.get(short, 1) + 1
+            unique = fitting(f"{short}-{numbers[short]}")
         if unique != short:
             note = f"{given[short]} is called {short}, too; name it better"
         given[unique] = source

@@ -1,5 +1,6 @@
 """What does a file or an address hold? Its bytes, up to a bound; read as the person who asks."""
 
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -30,7 +31,7 @@ def read(where: str) -> bytes:
                 payload = file.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
         raise DocumentError(f"{where} answered {error.code}") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
         raise DocumentError(f"{where} cannot be read: {why}") from error
     if len(payload) > MOST_BYTES:

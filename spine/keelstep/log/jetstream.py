@@ -27,6 +27,8 @@ STREAM_NOT_FOUND = 10059
 MESSAGE_NOT_FOUND = 10037
 WRONG_SEQUENCE = frozenset({10071, 10164})
 """A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
+_UNAVAILABLE = 10008
+"""No leader, or no majority; nothing took effect."""
 _NOT_STORED = 10077
 _MOST_ARE_THERE = "maximum messages per subject exceeded"
 TOO_LARGE = 10054
@@ -84,7 +86,7 @@ async def call(
     """What the API answered to `$JS.API.<what>`.
 
     Raises:
-        errors.BrokerUnavailableError: no answer in time.
+        errors.BrokerUnavailableError: no answer in time, or no majority of servers to give one.
         errors.BrokerError: it refused; `code` says why.
     """
     payload = b"" if body is None else msgspec.json.encode(body)
@@ -92,7 +94,7 @@ async def call(
     try:
         refusal = _OUTCOMES.decode(message.data).error
         if refusal is not None:
-            raise errors.BrokerError(f"{what}: {refusal.description}", refusal.err_code)
+            raise _refused(refusal, f"{what}: ")
         return msgspec.json.decode(message.data, type=type)
     except msgspec.DecodeError as error:
         raise errors.BrokerError(f"{what}: unreadable answer: {error}") from error
@@ -111,7 +113,7 @@ async def publish(nc: Client, subject: str, payload: bytes, headers: Mapping[str
     except msgspec.DecodeError as error:
         raise errors.BrokerUnavailableError(f"{subject}: unreadable acknowledgement") from error
     if outcome.error is not None:
-        raise errors.BrokerError(outcome.error.description, outcome.error.err_code)
+        raise _refused(outcome.error)
     return outcome.seq
 
 
@@ -214,6 +216,12 @@ def broker_error(error: Exception, what: str) -> errors.BrokerError:
             return errors.BrokerError(f"{what}: too large for one message", TOO_LARGE)
         case _:
             return errors.BrokerUnavailableError(f"{what}: {str(error) or 'no answer'}")
+
+
+def _refused(refusal: Refusal, about: str = "") -> errors.BrokerError:
+    """What JetStream refused as our error."""
+    kind = errors.BrokerUnavailableError if refusal.err_code == _UNAVAILABLE else errors.BrokerError
+    return kind(about + refusal.description, refusal.err_code)
 
 
 def _headers(block: bytes) -> dict[str, str]:

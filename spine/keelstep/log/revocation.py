@@ -1,9 +1,13 @@
 """How is a runner's identity ended before it expires?
 
 The account RUN names the users it no longer answers for; the broker closes their connections within milliseconds and
-keeps the list across restarts. Of several servers each keeps it; one that was away has it seconds after it is back. The
-list lives in the account's token and nowhere else: each change reads it from the broker, adds, drops what has expired,
-signs and stores it. Each entry's time is the identity's own expiry, so the list itself says when an entry may go.
+keeps the list across restarts. The list lives in the account's token and nowhere else: each change reads it from the
+broker, adds, drops what has expired, signs and stores it. Each entry's time is the identity's own expiry, so the list
+itself says when an entry may go.
+
+Of several servers each keeps the list; one that was away has it seconds after it is back. The newest token wins there,
+so a change that began from an old one would drop what it did not know: what is read comes from a majority of servers,
+what is stored is confirmed by one, and any two majorities share a server.
 
 The broker takes tokens up to one MiB: about 11,000 identities that are revoked and have not yet expired. Beyond that a
 change is refused, and said so; old attempts' events stay void all the same.
@@ -39,7 +43,7 @@ _PING = "$SYS.REQ.SERVER.PING.STATSZ"
 _LOOKUP = "$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
 _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 _OTHERS_SECONDS = 0.25
-"""After one server's answer, how long for the next: one that is away compares its list when it is back."""
+"""After a majority's answers, how long for the next: one that is away compares its list when it is back."""
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -52,8 +56,17 @@ class _Answer(msgspec.Struct, frozen=True):
     error: _Refusal | None = None
 
 
+class _Meta(msgspec.Struct, frozen=True):
+    quorum_needed: int = 1
+
+
+class _JetStream(msgspec.Struct, frozen=True):
+    meta: _Meta = _Meta()
+
+
 class _Statsz(msgspec.Struct, frozen=True):
     active_servers: int = 1
+    jetstream: _JetStream = _JetStream()
 
 
 class _Stats(msgspec.Struct, frozen=True):
@@ -175,31 +188,34 @@ class Revoker:
             raise errors.BrokerError(f"the broker did not take a revocation: {why}")
 
     async def _everybody(self, subject: str, payload: bytes) -> list[Msg]:
-        """What every server of the broker answers; those that are away for the moment are not waited for.
+        """What every server of the broker answers, or a majority where some are away for the moment.
 
         Raises:
-            errors.BrokerUnavailableError: none of them answers.
+            errors.BrokerUnavailableError: no majority answers.
         """
         ping = await jetstream.request(self.nc, _PING, b"")
-        servers = msgspec.json.decode(ping.data, type=_Stats).statsz.active_servers
-        inbox = self.nc.new_inbox()
+        # a server that has just started sees itself alone, and knows all the same of how many it is one
+        broker = msgspec.json.decode(ping.data, type=_Stats).statsz
+        majority = broker.jetstream.meta.quorum_needed
         found: list[Msg] = []
         try:
+            inbox = self.nc.new_inbox()
             subscription = await self.nc.subscribe(inbox)
             try:
                 await self.nc.publish(subject, payload, reply=inbox)
-                while len(found) < servers:
-                    patience = _OTHERS_SECONDS if found else jetstream.TIMEOUT_SECONDS
+                while len(found) < max(majority, broker.active_servers):
+                    patience = jetstream.TIMEOUT_SECONDS if len(found) < majority else _OTHERS_SECONDS
                     found.append(await jetstream.cancellable(subscription.next_msg(timeout=patience)))
             finally:
-                with contextlib.suppress(
-                    nats.errors.Error
-                ):  # the connection may be gone, and the inbox with it
+                # the connection may be gone, and the inbox with it
+                with contextlib.suppress(nats.errors.Error):
                     await subscription.unsubscribe()
         except nats.errors.TimeoutError as error:
-            if not found:
-                raise errors.BrokerUnavailableError(f"{subject}: no answer") from error
-            log.info("revocation_not_everywhere", servers=servers, answered=len(found))
+            if len(found) < majority:
+                raise errors.BrokerUnavailableError(
+                    f"{subject}: {len(found)} servers answered, {majority} must"
+                ) from error
+            log.info("revocation_not_everywhere", servers=broker.active_servers, answered=len(found))
         except nats.errors.Error as error:
             raise jetstream.broker_error(error, subject) from error
         return found

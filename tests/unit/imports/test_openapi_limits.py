@@ -150,6 +150,11 @@ def test_a_document_without_a_server_asks_for_one() -> None:
     assert "--server URL" in skipped("get", {}, servers=[{"url": "/v1"}])
 
 
+def test_a_path_that_would_name_another_host_is_left_out() -> None:
+    """Joined to the server's address, `@elsewhere.example` turns that into a user's name."""
+    assert "does not begin with a slash" in skipped("get", {}, path="@elsewhere.example/orders")
+
+
 def test_names_do_not_depend_on_what_else_is_asked_for() -> None:
     """The second of two keeps its number when it is imported alone."""
     paths = {
@@ -169,6 +174,8 @@ DOCUMENTS = {
     "a list": (b"[]", "not an object"),
     "half a document": (b'{"openapi": ', "cannot be read"),
     "neither": (b"a: [b", "neither JSON nor YAML"),
+    "infinite": (b"openapi: 3.0.0\ninfo: {version: .inf}\npaths: {}", "neither JSON nor YAML"),
+    "deeper than JSON is read": (b"[" * 100_000, "neither JSON nor YAML"),
     "aliases that multiply": (b"openapi: 3.0.0\na: &a [x]\nb: [*a, *a]", "aliases"),
 }
 

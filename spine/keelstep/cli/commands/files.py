@@ -32,6 +32,8 @@ def contracts(file: Path) -> list[Read]:
         documents = list(yaml.safe_load_all(file.read_text()))
     except (OSError, ValueError) as error:
         raise exits.usage(f"{file}: {getattr(error, 'strerror', None) or 'cannot be read'}") from error
+    except RecursionError as error:
+        raise exits.usage(f"{file}: nested too deeply") from error
     except yaml.YAMLError as error:
         raise exits.usage(f"{file}: {' '.join(str(error).split())[:200]}") from error
     found = [_contract(file, each) for each in documents if _is_contract(each)]
@@ -49,7 +51,8 @@ def _is_contract(document: Any) -> bool:
 
 
 def _contract(file: Path, document: dict[str, Any]) -> Read:
-    name = str((document.get("metadata") or {}).get("name", ""))
+    metadata = document.get("metadata")
+    name = str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
     try:
         spec = ToolContractSpec.model_validate(document.get("spec"))
     except pydantic.ValidationError as error:

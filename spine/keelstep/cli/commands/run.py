@@ -61,7 +61,7 @@ async def _run(
         raise exits.usage(
             "--watch: shows a timeline, so leave out --output; `keelstep trace` gives it as data later"
         )
-    if name is not None and not _NAME.match(name):
+    if name is not None and not _NAME.fullmatch(name):
         raise exits.usage(
             f"--name: expected lower-case letters, digits and '-', at most {_MOST_NAME} characters, got {name!r}"
         )

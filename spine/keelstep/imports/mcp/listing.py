@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import importlib.util
 import io
+import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from keelstep.imports.draft import DocumentError
 TIMEOUT_SECONDS = 30.0
 MOST_TOOLS = 10_000
 _MOST_PAGES = 1_000
+_MOST_SAID = 4096
 _EXTRA = "MCP servers are asked through their SDK, which is not installed: pip install 'keelstep[mcp]'"
 
 Described = dict[str, Any]
@@ -110,7 +112,9 @@ def _first(error: BaseException) -> str:
 
 
 def _said(errors: TextIO) -> str:
-    """The last line that a command wrote to its standard error."""
-    errors.seek(0)
-    lines = [line.strip() for line in errors.read()[-4096:].splitlines() if line.strip()]
+    """The last line that a command wrote to its standard error, however much that was."""
+    file = errors.buffer
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_SAID))
+    said = file.read().decode(errors="replace")
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
     return f"; it said: {lines[-1][:200]}" if lines else ""

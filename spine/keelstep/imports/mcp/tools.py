@@ -27,7 +27,7 @@ def imported(
 
     `credential_keys` are keys of the tenant's Secret: of each variable of a command, and under `Authorization` of a token.
     """
-    named = naming.distinct((prefix + naming.kebab(tool["name"]), tool["name"]) for tool in described)
+    named = naming.distinct(((naming.kebab(tool["name"]), tool["name"]) for tool in described), prefix)
     drafts: list[Draft] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()

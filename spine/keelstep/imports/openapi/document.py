@@ -3,6 +3,7 @@
 Nothing outside the document is ever read; whoever wrote it is not trusted to send us elsewhere.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -57,9 +58,14 @@ class Document(References):
     def operations(self) -> Iterator[Operation]:
         """Every operation, in the document's order."""
         items, _ = self._items()
+        below: dict[str, list[Node]] = {}
         for path, item in items.items():
-            below = [inner for other, inner in items.items() if _is_step_below(path, other)]
-            methods = {method.upper() for each in (item, *below) for method in METHODS if method in each}
+            parent, _, last = path.rpartition("/")
+            if last.startswith("{") and last.endswith("}"):
+                below.setdefault(parent, []).append(item)
+        for path, item in items.items():
+            near = (item, *below.get(path.rstrip("/"), ()))
+            methods = {method.upper() for each in near for method in METHODS if method in each}
             for method in METHODS:
                 if isinstance(item.get(method), Mapping):
                     yield Operation(
@@ -130,8 +136,10 @@ def _parsed(payload: bytes) -> Any:
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(payload, Loader=_Loader)):
             # few lines can stand for more than any memory holds
             raise DocumentError("the document uses YAML aliases (*name), which are not read; write it out")
-        return yaml.load(payload, Loader=_Loader)  # noqa: S506 a SafeLoader that leaves dates alone
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        content = yaml.load(payload, Loader=_Loader)  # noqa: S506 a SafeLoader that leaves dates alone
+        # Keys that are numbers become texts, as in JSON; what JSON cannot say, or nests deeper than it may, is refused.
+        return canonical.loads(json.dumps(content, allow_nan=False).encode())
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())
         raise DocumentError(f"the document is neither JSON nor YAML: {line[:200]}") from error
 
@@ -144,8 +152,3 @@ _Loader.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
     for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
 }
-
-
-def _is_step_below(path: str, other: str) -> bool:
-    rest = other.removeprefix(path.rstrip("/") + "/")
-    return rest != other and rest.startswith("{") and rest.endswith("}") and "/" not in rest

@@ -25,7 +25,7 @@ _RETRYABLE = [str(each) for each in ErrorClass]
 def imported(document: Document, *, only: str = "*", prefix: str = "", server: str = "") -> Imported:
     """The contracts of a document whose operation's name, path or contract's name matches `only`."""
     operations = list(document.operations())
-    named = naming.distinct((prefix + naming.kebab(each.name), each.source) for each in operations)
+    named = naming.distinct(((naming.kebab(each.name), each.source) for each in operations), prefix)
     drafts: list[Draft] = []
     skipped = [
         Skipped(source=path, why=why)
@@ -50,6 +50,9 @@ def imported(document: Document, *, only: str = "*", prefix: str = "", server: s
 def _sketch(document: Document, operation: Operation, server: str) -> Sketch:
     if operation.method not in _METHODS:
         raise UnusableError(f"contracts do not call {operation.method}")
+    if not operation.path.startswith("/"):
+        # joined to the address it would name another host: https://shop.example + @elsewhere.example/
+        raise UnusableError("its path does not begin with a slash")
     address, why_here = servers.of(document, operation, server)
     params = parameters.read(document, operation)
     body = bodies.read(document, operation, params)
@@ -142,10 +145,10 @@ def _timeout(sketch: Sketch, operation: Operation) -> None:
     )
     for name, seconds in known:
         try:
-            found = seconds(operation.content[name])
-        except (KeyError, TypeError, ValueError):
+            found = round(min(600, max(1, seconds(operation.content[name]) + 0.5)))
+        except (KeyError, TypeError, ValueError, OverflowError):
             continue
-        sketch.put("timeoutSeconds", min(600, max(1, round(found + 0.5))), f"of {name}")
+        sketch.put("timeoutSeconds", found, f"of {name}")
         return
     sketch.put("timeoutSeconds", 30, "the document does not say; keelstep contract test suggests one")
 

@@ -95,8 +95,12 @@ def _oauth2(key: str, scheme: Node, scopes: Any, server: str) -> tuple[dict[str,
             {"bearer": {"key": key}},
             f"no flow of the document works without a person; put the token of a service under {key}",
         )
+    try:
+        address = urljoin(f"{server}/", str(flow.get("tokenUrl", "")))
+    except ValueError as error:
+        raise UnusableError("a token from an address that is none") from error
     content: dict[str, Any] = {
-        "tokenURL": urljoin(f"{server}/", str(flow.get("tokenUrl", ""))),
+        "tokenURL": address,
         "clientID": "CHANGE-ME",
         "key": key,
     }

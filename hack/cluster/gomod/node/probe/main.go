@@ -1,7 +1,7 @@
 // Does a node do for its Pods what it should? What the tests run in them, in an image of nothing else.
 //
 //	probe serve TEXT PORT   answers every HTTP request with TEXT, and logs it
-//	probe get URL           prints the answer
+//	probe get URL           prints the answer; asks again while nobody is there, as a Service may be a moment late
 //	probe look NAME         prints the addresses of a name
 //	probe own               prints the user's number, and whether the root file system may be written
 //	probe eat MEGABYTES     uses so much memory
@@ -15,6 +15,11 @@ import (
 	"os"
 	"strconv"
 	"time"
+)
+
+const (
+	patience = 15 * time.Second
+	pause    = 100 * time.Millisecond
 )
 
 func main() {
@@ -35,6 +40,10 @@ func run(words []string) error {
 	case "get":
 		client := http.Client{Timeout: 5 * time.Second}
 		answer, err := client.Get(words[1])
+		for end := time.Now().Add(patience); err != nil && time.Now().Before(end); {
+			time.Sleep(pause)
+			answer, err = client.Get(words[1])
+		}
 		if err != nil {
 			return err
 		}
