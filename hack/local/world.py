@@ -18,7 +18,7 @@ from hack.cluster import build, controlplane, nodes, processes, progress, settin
 from hack.local.kubectl import CommandError, Kubectl
 from hack.local.platform import Platform
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0
 POLL_SECONDS = 0.05
 AUTHOR, REQUESTER, APPROVER = "ada", "demo-requester", "grace"
 OVER = ("Succeeded", "Failed", "Cancelled", "Killed")

@@ -10,7 +10,7 @@ from hack.local.platform import Platform
 from hack.local.world import Tenant
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Everything but operator and gateway."""
     with world.running(tmp_path_factory.mktemp("chaos")) as started:

@@ -14,7 +14,7 @@ SCRIPTS = [Path(__file__).parent / name for name in ("bad_input.yaml", "builtins
 _TRACE = b"Traceback (most recent call last)"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Cluster, broker, operator, gateway, views, shop and model."""
     with world.running(tmp_path_factory.mktemp("e2e"), *SCRIPTS) as started:
@@ -30,7 +30,7 @@ def tenant(platform: Platform) -> Tenant:
     return furnished(platform)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared(platform: Platform) -> Tenant:
     """The same for tests that do not get in each other's way: each names what it makes after itself."""
     return furnished(platform)

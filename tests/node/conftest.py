@@ -29,7 +29,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> settings.Settings:
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def node(configured: settings.Settings) -> Iterator[lifecycle.Status]:
     """Give a cluster with a containerd node, and the tests' image in it."""
     # Here, so that a first build's progress is seen.

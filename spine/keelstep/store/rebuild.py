@@ -71,32 +71,33 @@ async def rebuild(
             await ledger.empty(connection, shard, fresh)
             log.info("views_dropped", shard=shard, was_at=was_at, goal=goal)
         own = projector.Projector(nc=nc, dsn=dsn, keyring=keyring, shard=shard, batch=batch)
-        # where another projector holds the shard, ours stands by and the watch ends first
         work = asyncio.create_task(own.run(until_caught_up=True))
-        watch = asyncio.create_task(_watch(connection, shard, goal, on_report))
         try:
-            await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
-                work.result()
-                return await _report(connection, shard, goal, on_report)
-            return watch.result()
+            return await _watched(work, connection, shard, goal, on_report)
         finally:
-            for task in (work, watch):
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
     finally:
         await connection.close(timeout=2)
 
 
-async def _watch(
-    connection: postgres.Connection, shard: int, goal: int, on_report: OnReport | None
+async def _watched(
+    work: "asyncio.Task[None]",
+    connection: postgres.Connection,
+    shard: int,
+    goal: int,
+    on_report: OnReport | None,
 ) -> Report:
+    """Where it stands once it has arrived: by this work, or by another projector that holds the shard."""
     while True:
+        is_done = work.done()
         found = await _report(connection, shard, goal, on_report)
-        if found.position >= goal:
+        if is_done:
+            work.result()
+        if is_done or found.position >= goal:
             return found
-        await asyncio.sleep(_WATCH_SECONDS)
+        await asyncio.wait([work], timeout=_WATCH_SECONDS)
 
 
 async def _report(

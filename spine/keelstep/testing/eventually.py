@@ -7,7 +7,7 @@ from typing import TypeVar
 
 Found = TypeVar("Found")
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.01
 
 

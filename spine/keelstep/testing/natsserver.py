@@ -17,7 +17,7 @@ import msgspec
 
 from keelstep import errors
 
-_START_SECONDS = 20
+_START_SECONDS = 60
 _STOP_SECONDS = 20
 _PAUSE_SECONDS = 0.01
 

@@ -18,7 +18,7 @@ from hack.cluster.testing import programs
 
 __all__ = ["cluster", "configured", "kubectl", "programs"]
 
-DEADLINE_SECONDS = 20.0
+DEADLINE_SECONDS = 60.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Kubectl:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=2 * DEADLINE_SECONDS,
             check=False,
         )
 
@@ -95,7 +95,7 @@ def configured(programs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFa
     return dataclasses.replace(settings.read(), state=tmp_path_factory.mktemp("state"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(configured: settings.Settings) -> Iterator[lifecycle.Status]:
     """Give a cluster with the process node."""
     shown = progress.quiet()

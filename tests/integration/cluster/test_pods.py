@@ -1,6 +1,7 @@
 """Does the process node do with a Pod what its author asked, and say so where it cannot?"""
 
 import http.client
+import signal
 import ssl
 import subprocess
 import time
@@ -320,7 +321,8 @@ def test_a_new_agent_adopts_what_the_killed_one_started(
     conftest.kill_agent(lifecycle.status(configured, "tests"))
     Path(f"{go}0").touch()
     until(lambda: not meanwhile.is_alive(), "the second Pod's process ends unseen")
-    processes.stop([vanished], grace_seconds=0, is_group=True)
+    vanished.signal(signal.SIGKILL, is_group=True)  # at SIGTERM the shell would still tell
+    until(lambda: not vanished.is_alive(), "the third Pod's process is gone")
     lifecycle.up(configured, "tests", "process", progress.quiet())
     assert adopted.is_alive()
     assert terminated(kubectl.wait_phase("meanwhile", "Failed"))["exitCode"] == 6

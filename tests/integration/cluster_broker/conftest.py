@@ -8,7 +8,7 @@ import pytest_asyncio
 from keelstep.testing.cluster import RunningCluster
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningCluster]:
     """The servers; what a test does to them it need not mend."""
     async with RunningCluster(tmp_path_factory.mktemp("cluster")) as running:

@@ -20,14 +20,14 @@ PRICES = Path(__file__).parent / "prices.yaml"
 Begin = Callable[..., Awaitable[Run]]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """A broker of this folder's own: gateways on a shared one would answer other folders' calls."""
     async with RunningBroker(tmp_path_factory.mktemp("broker")) as broker:
         yield await Stage.open(broker)
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def running_shop(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[testing.Shop]:
     """One shop for all tests."""
     async with testing.running_service(tmp_path_factory.mktemp("shop")) as shop:
@@ -41,14 +41,14 @@ async def shop(running_shop: testing.Shop) -> AsyncIterator[testing.Shop]:
     await running_shop.clear_faults()
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def model() -> AsyncIterator[str]:
     """The scripted model with this folder's script."""
     async with testing.running_model(SCRIPT) as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_fleet(stage: Stage, model: str, tmp_path_factory: pytest.TempPathFactory) -> Fleet:
     """What gateways are started with."""
     folder = tmp_path_factory.mktemp("fleet")
@@ -70,7 +70,7 @@ def fleet(running_fleet: Fleet, running_shop: testing.Shop, tenant: str) -> Flee
     return running_fleet
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def shared_gateway(running_fleet: Fleet) -> AsyncIterator[Program]:
     """One gateway for every test that does not hurt it."""
     async with running_fleet.gateway(preload_models="true", model_timeout_seconds="5") as program:

@@ -16,7 +16,7 @@ from keelstep.log.identities import Role
 from keelstep.testing import eventually
 from keelstep.testing.broker import RunningBroker
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
 _COMMAND = "from keelstep_gateway.main import main; main()"
 

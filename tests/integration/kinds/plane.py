@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[3]
 OPERATOR = "system:serviceaccount:keelstep-system:keelstep-operator"
 MASTERS = ("system:masters",)
 """The group that RBAC lets do everything, so that only schemas and policies can refuse."""
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 60.0
 
 Answered = TypeVar("Answered")
 

@@ -20,7 +20,7 @@ from keelstep.testing.broker import RunningBroker
 from tests.integration.kinds import api, plane
 from tests.integration.operator import manifests
 
-WITHIN_SECONDS = 30.0
+WITHIN_SECONDS = 60.0
 
 
 @dataclass(slots=True)

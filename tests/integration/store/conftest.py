@@ -10,7 +10,7 @@ from keelstep.testing.postgres import RunningPostgres
 from tests.integration.store.stage import Stage, staged
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def postgres() -> AsyncIterator[RunningPostgres]:
     """The run's Postgres. Tests share it, each in its own database."""
     async with RunningPostgres() as running:

@@ -14,7 +14,7 @@ from tests.integration.views.written import Writers
 __all__ = ["governed", "namespace", "views", "writers"]
 
 
-@pytest_asyncio.fixture(scope="session", loop_scope="session")
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def views(
     broker: RunningBroker, governed: plane.Governed, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[stage.Views]:

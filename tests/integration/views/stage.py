@@ -18,7 +18,7 @@ from keelstep.views import registration, resources
 from tests.integration.kinds import api, plane
 from tests.integration.policies import samples
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 ROOT = f"/apis/{resources.API_VERSION}"
 
 

@@ -175,7 +175,7 @@ DOCUMENTS = {
     "half a document": (b'{"openapi": ', "cannot be read"),
     "neither": (b"a: [b", "neither JSON nor YAML"),
     "infinite": (b"openapi: 3.0.0\ninfo: {version: .inf}\npaths: {}", "neither JSON nor YAML"),
-    "deeper than JSON is read": (b"[" * 100_000, "neither JSON nor YAML"),
+    "deeper than JSON is read": (b"[" * 100_000, "nested deeper than 128 levels"),
     "aliases that multiply": (b"openapi: 3.0.0\na: &a [x]\nb: [*a, *a]", "aliases"),
 }
 

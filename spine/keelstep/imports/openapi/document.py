@@ -126,6 +126,21 @@ def read(payload: bytes, address: str = "") -> Document:
     return Document(content, address)
 
 
+def _refuse_bombs(payload: bytes) -> None:
+    """Few lines can stand for more than any memory or patience holds: by aliases, by levels."""
+    depth = 0
+    for event in yaml.parse(payload, Loader=_Loader):
+        match event:
+            case yaml.AliasEvent():
+                raise DocumentError("the document uses YAML aliases (*name), which are not read; write it out")
+            case yaml.CollectionStartEvent():
+                depth += 1
+            case yaml.CollectionEndEvent():
+                depth -= 1
+        if depth > canonical.MOST_LEVELS:
+            raise DocumentError(f"the document is nested deeper than {canonical.MOST_LEVELS} levels")
+
+
 def _parsed(payload: bytes) -> Any:
     try:
         return canonical.loads(payload)
@@ -133,11 +148,9 @@ def _parsed(payload: bytes) -> Any:
         if payload.lstrip()[:1] == b"{":
             raise DocumentError(f"the document cannot be read: {error}") from error
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(payload, Loader=_Loader)):
-            # few lines can stand for more than any memory holds
-            raise DocumentError("the document uses YAML aliases (*name), which are not read; write it out")
+        _refuse_bombs(payload)
         content = yaml.load(payload, Loader=_Loader)  # noqa: S506 a SafeLoader that leaves dates alone
-        # Keys that are numbers become texts, as in JSON; what JSON cannot say, or nests deeper than it may, is refused.
+        # keys that are numbers become texts, as in JSON; what JSON cannot say is refused
         return canonical.loads(json.dumps(content, allow_nan=False).encode())
     except (yaml.YAMLError, TypeError, ValueError, RecursionError) as error:
         line = " ".join(str(error).split())

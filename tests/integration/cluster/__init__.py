@@ -1,0 +1,1 @@
+"""The local Kubernetes, up and down, and its process node."""

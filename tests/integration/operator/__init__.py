@@ -1,0 +1,1 @@
+"""The operator against a real broker and a real API server."""
