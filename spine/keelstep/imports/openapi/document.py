@@ -132,7 +132,9 @@ def _refuse_bombs(payload: bytes) -> None:
     for event in yaml.parse(payload, Loader=_Loader):
         match event:
             case yaml.AliasEvent():
-                raise DocumentError("the document uses YAML aliases (*name), which are not read; write it out")
+                raise DocumentError(
+                    "the document uses YAML aliases (*name), which are not read; write it out"
+                )
             case yaml.CollectionStartEvent():
                 depth += 1
             case yaml.CollectionEndEvent():
