@@ -63,7 +63,7 @@ async def connect(
     """
     addresses = servers(url)
     _current(credentials, name)  # a missing or broken file is a person's mistake, not a broker that is away
-    client = Client()
+    client = _Client()
     refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     watcher = _Watcher(name, refused, on_error)
     jwt, sign = _proof(credentials, name)
@@ -160,6 +160,26 @@ async def check_clock(nc: Client, now: Callable[[], int]) -> None:
 
 class _Timed(msgspec.Struct, frozen=True):
     ts: str
+
+
+class _Client(Client):
+    """The library's client, for messages whose headers it cannot read: there its reader would end, and hear nothing more.
+
+    Whoever may publish chooses those bytes, and a stored message comes back after every new connection.
+    """
+
+    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
+        try:
+            found: dict[str, str] | None = await super()._process_headers(headers)
+        except Exception:  # noqa: BLE001 whatever it is, the next message must be read
+            return _readable(headers)
+        return found
+
+
+def _readable(headers: bytes) -> dict[str, str]:
+    """What can be read of a message's headers; the broker's own come last and stand on lines of their own."""
+    lines = (line.decode("utf-8", "replace").partition(":") for line in headers.split(b"\r\n")[1:])
+    return {name.strip(): value.strip() for name, colon, value in lines if colon}
 
 
 class _Watcher:

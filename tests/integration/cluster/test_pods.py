@@ -211,7 +211,7 @@ def test_a_pod_past_its_active_deadline_fails_for_that_reason(kubectl: Kubectl) 
     found = kubectl.wait_phase("slow", "Failed")
     assert found["status"]["reason"] == "DeadlineExceeded"
     assert terminated(found)["exitCode"] == 128 + 15
-    assert processes.Identity.of(int(kubectl.do("logs", "slow"))) is None
+    assert processes.Identity.of(int(kubectl.do("logs", "slow").splitlines()[0])) is None
 
 
 def test_deletion_asks_first_and_gives_the_grace_period(kubectl: Kubectl, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest_asyncio
 from nats.aio.msg import Msg
 
 from keelstep import errors
-from keelstep.log import jetstream, subjects
+from keelstep.log import follow, jetstream, subjects
 from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
 from keelstep.log.tail import Tail
@@ -76,6 +76,46 @@ async def test_a_header_cannot_erase_or_forge(played: Stage, what: str) -> None:
     assert refused.value.code > 0, "refused, not unanswered"
     assert await played.others() == before
     assert await played.stored(played.event()) == own
+
+
+UNREADABLE = {
+    "a status that is no text": b"XXXXXXXX \xff\xff\xffYY",
+    "nothing behind the version": b"NATS/1.0",
+    "a version alone": b"NATS/1.0\r\n",
+    "a description that is no text": b"NATS/1.0 100 \xff\xfe\r\n\r\n",
+    "bytes": b"\xff" * 40,
+    "a name that is no text": b"NATS/1.0\r\n\xff\xfe: 1\r\n\r\n",
+    "no line's end": b"NATS/1.0\r\nName: value",
+}
+
+
+@pytest.mark.parametrize("sentence", UNREADABLE)
+async def test_headers_that_nobody_can_read_deafen_nobody(played: Stage, sentence: str) -> None:
+    """A runner sends whatever bytes it likes for headers; who follows the shard or reads the log goes on."""
+    heard: list[int] = []
+    following = asyncio.create_task(follow.follow(played.operator, 0, lambda one: heard.append(one.position)))
+    try:
+        await eventually.awaited(lambda: _is_heard(played, heard), "the follower to hear")
+        headers = UNREADABLE[sentence]
+        sent = b"HPUB %s %d %d\r\n%sx\r\n" % (
+            played.event().encode(),
+            len(headers),
+            len(headers) + 1,
+            headers,
+        )
+        played.attacker._transport.write(sent)  # type: ignore[union-attr]  # the library would refuse such headers
+        await played.attacker.flush()
+        last = await jetstream.publish(played.operator, played.event(writer="op"), b"afterwards")
+        await eventually.true(lambda: last in heard, "what comes afterwards is heard")
+    finally:
+        following.cancel()
+    found = await StreamReader(played.operator, 0).read(played.tenant, played.own, 0)
+    assert found[-1].payload == b"afterwards"
+    assert found[-2].payload == b"x"
+
+
+async def _is_heard(played: Stage, heard: list[int]) -> bool:
+    return await jetstream.publish(played.operator, played.event(writer="op"), b"before") in heard
 
 
 @pytest.mark.parametrize("status", ["100", "204", "404", "503"])
