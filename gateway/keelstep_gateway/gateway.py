@@ -69,6 +69,7 @@ class Gateway:
         self.view = view.View(nc, keyring)
         self.law = Law(self.view)
         self.models = Models()
+        self.providers = providers.load(chosen.providers)
         self.transport = Router(
             Egress(chosen.egress_rules()),
             commands.load(chosen.stdio_commands) if chosen.stdio_commands is not None else None,
@@ -132,7 +133,7 @@ class Gateway:
                     law=self.law,
                     models=self.models,
                     prices=prices.load(chosen.price_table),
-                    providers=providers.load(chosen.providers),
+                    providers=self.providers,
                     timeout_seconds=chosen.model_timeout_seconds,
                 ),
             ),
@@ -192,7 +193,7 @@ class Gateway:
                     )
                 await self.presence.start()
                 sweep = group.create_task(self.sweep.run())
-                if self.chosen.preload_models:
+                if self.chosen.preload_models and self.providers.need_library:
                     self.models.load()
                 await self.calls.start()
                 log.info("ready", owner=self.presence.owner, shard=self.chosen.shard)
@@ -261,7 +262,6 @@ class Gateway:
         return {
             "control": str(self.view.position),
             "state": "draining" if self.is_draining else "ready",
-            "models": "loaded" if self.models.is_loaded else "loading",
             "shard": str(self.chosen.shard),
         }
 

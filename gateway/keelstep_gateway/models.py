@@ -1,8 +1,8 @@
-"""How is a model called? Through litellm, behind one function; its quirks stop here.
+"""How is a model called? By `openai` where it speaks so, through litellm where it does not: behind one function.
 
-One call is one HTTP request: no hidden retries, no prices or settings fetched at import, nothing of ours in its logs. The
-library takes seconds to import, so it is loaded in a thread, at start or at the first call. What a provider says in an
-error is not passed on: it may quote the conversation, or a part of the key.
+One call is one HTTP request: no hidden retries, no prices or settings fetched at import, nothing of ours in a library's
+logs. litellm takes seconds to import, so it is loaded in a thread, and only where a provider needs it. What a provider
+says in an error is not passed on: it may quote the conversation, or a part of the key.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ import structlog
 
 from keelstep.domain import outcome
 from keelstep.kinds.contract import ErrorClass
-from keelstep_gateway import wire
+from keelstep_gateway import openai, wire
 from keelstep_gateway.providers import Provider
 
 log = structlog.get_logger(__name__)
@@ -73,12 +73,7 @@ class Models:
 
     def __init__(self) -> None:
         self._loading: asyncio.Task[Any] | None = None
-        self._session: httpx.AsyncClient | None = None
-
-    @property
-    def is_loaded(self) -> bool:
-        """True once the library is there."""
-        return self._loading is not None and self._loading.done()
+        self._opened: httpx.AsyncClient | None = None
 
     def load(self) -> "asyncio.Task[Any]":
         """Load the library in the background, once."""
@@ -97,22 +92,27 @@ class Models:
         provider: Provider,
     ) -> Reply | Failure:
         """Ask a model once; never raises for what the provider does."""
-        library = await asyncio.shield(self.load())
+        library = None if openai.speaks(model) else await asyncio.shield(self.load())
         seen = wire.Seen()
         wire.current.set(seen)
         try:
             async with asyncio.timeout(timeout_seconds):
-                response = await library.acompletion(
-                    model=model,
-                    messages=list(messages),
-                    **({"tools": list(tools)} if tools else {}),
-                    **parameters,
-                    api_base=provider.base_url,
-                    api_key=provider.api_key,
-                    timeout=timeout_seconds,
-                    num_retries=0,
-                    max_retries=0,
-                )
+                if library is None:
+                    response: Any = await openai.complete(
+                        self._session(), model, messages, tools, parameters, provider
+                    )
+                else:
+                    response = await library.acompletion(
+                        model=model,
+                        messages=list(messages),
+                        **({"tools": list(tools)} if tools else {}),
+                        **parameters,
+                        api_base=provider.base_url,
+                        api_key=provider.api_key,
+                        timeout=timeout_seconds,
+                        num_retries=0,
+                        max_retries=0,
+                    )
         except Exception as error:  # noqa: BLE001 the library raises its own, its dependencies' and plain ones alike
             failure = _failure(model, error, seen)
             log.warning("model_failed", model=model, reason=failure.reason, kind=type(error).__name__)
@@ -121,8 +121,13 @@ class Models:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.aclose()
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    def _session(self) -> httpx.AsyncClient:
+        if self._opened is None:
+            self._opened = wire.client(MAX_BODY_BYTES)
+        return self._opened
 
     async def _load(self) -> Any:
         # set, not asked: the library reads its switches from the environment while it is imported
@@ -134,8 +139,7 @@ class Models:
             logging.getLogger(name).disabled = True
         # its warnings about a reply's form quote the reply
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
-        self._session = wire.client(MAX_BODY_BYTES)
-        library.aclient_session = self._session
+        library.aclient_session = self._session()
         log.info("models_loaded")
         return library
 
@@ -175,7 +179,7 @@ def _reply(model: str, response: Any) -> Reply | Failure:
             {
                 "id": call.id if isinstance(call.id, str) else "",
                 "type": "function",
-                "function": {"name": call.function.name or "", "arguments": call.function.arguments or ""},
+                "function": {"name": call.function.name or "", "arguments": _text(call.function.arguments)},
             }
             for call in calls
         ]
@@ -185,6 +189,11 @@ def _reply(model: str, response: Any) -> Reply | Failure:
         return _invalid(model, "answered with a message we cannot record")
     tokens_in, tokens_out = _usage(getattr(response, "usage", None))
     return Reply(message=payload, tokens_in=tokens_in, tokens_out=tokens_out)
+
+
+def _text(arguments: str | dict[str, Any] | None) -> str:
+    """A call's arguments as the text they should be."""
+    return msgspec.json.encode(arguments).decode() if isinstance(arguments, dict) else arguments or ""
 
 
 def _usage(usage: Any) -> tuple[int | None, int | None]:

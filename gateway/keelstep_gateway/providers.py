@@ -9,6 +9,9 @@ import yaml
 
 from keelstep import errors
 
+SPOKEN = "openai/"
+"""What the names of models begin with that speak as OpenAI does, wherever they are."""
+
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
     match: str
@@ -37,6 +40,11 @@ class Providers:
     """Every provider this gateway may use."""
 
     entries: tuple[_Entry, ...]
+
+    @property
+    def need_library(self) -> bool:
+        """Can a model be asked for that does not speak as OpenAI does?"""
+        return any(not each.match.startswith(SPOKEN) for each in self.entries)
 
     def of(self, model: str) -> Provider | None:
         """The provider of a model: the first entry whose pattern matches; its key is read each time.

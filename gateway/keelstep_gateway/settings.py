@@ -66,7 +66,8 @@ class Settings(pydantic_settings.BaseSettings):
     """How often claims without a living owner are looked for. Unit: seconds. Default: 1, which costs nothing while every
     call is over within a second."""
     preload_models: bool = True
-    """True loads the model library at start, in the background; false at the first model call. Default: true."""
+    """True loads the library for models that do not speak as OpenAI does at start, in the background, where a provider
+    has such; false at the first such call. Default: true."""
     metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
     """Port of the Prometheus metrics. Default: 0, none."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

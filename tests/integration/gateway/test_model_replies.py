@@ -95,12 +95,13 @@ class Provided:
     models: Models
     url: str = ""
     answer: Any = None
+    status: int = 200
 
-    async def ask(self, answer: Any) -> Reply | Failure:
+    async def ask(self, answer: Any, model: str = "openai/strange-1") -> Reply | Failure:
         """Let it answer this; what the gateway makes of it."""
         self.answer = answer
         return await self.models.complete(
-            "openai/strange-1",
+            model,
             [{"role": "user", "content": "hi"}],
             [],
             {"max_tokens": 5},
@@ -116,10 +117,14 @@ async def provided() -> AsyncIterator[Provided]:
 
     async def answer(_: web.Request) -> web.Response:
         body = found.answer if isinstance(found.answer, bytes) else json.dumps(found.answer).encode()
-        return web.Response(body=body, content_type="application/json")
+        elsewhere = {"Location": "/v1/elsewhere"} if found.status == 307 else None
+        return web.Response(
+            body=body, status=found.status, headers=elsewhere, content_type="application/json"
+        )
 
     app = web.Application()
-    app.router.add_post("/v1/chat/completions", answer)
+    for path in ("/v1/chat/completions", "/v1/v1/messages", "/v1/messages"):
+        app.router.add_post(path, answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -127,6 +132,33 @@ async def provided() -> AsyncIterator[Provided]:
     yield found
     await found.models.close()
     await runner.cleanup()
+
+
+async def test_a_model_that_speaks_otherwise_is_asked_through_the_library(provided: Provided) -> None:
+    """In its own words, and its answer is recorded in ours."""
+    found = await provided.ask(
+        {
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "model": "strange-1",
+            "content": [{"type": "text", "text": "hi"}],
+            "stop_reason": "end_turn",
+            "usage": {"input_tokens": 5, "output_tokens": 2},
+        },
+        "anthropic/strange-1",
+    )
+    assert isinstance(found, Reply), found
+    assert msgspec.json.decode(found.message)["content"] == "hi"
+    assert (found.tokens_in, found.tokens_out) == (5, 2)
+
+
+async def test_a_redirect_is_no_answer(provided: Provided) -> None:
+    """The key and the conversation go to the address that is configured, and to no other."""
+    provided.status = 307
+    found = await provided.ask(b"")
+    assert isinstance(found, Failure)
+    assert found.reason == "ModelReplyInvalid"
 
 
 @pytest.mark.parametrize("what", NO_REPLY)

@@ -10,7 +10,7 @@ from keelstep.events import types
 from keelstep.testing import eventually
 from tests.integration.gateway import service
 from tests.integration.gateway.conftest import Begin
-from tests.integration.gateway.driver import Run
+from tests.integration.gateway.driver import Run, Spec
 from tests.integration.gateway.programs import Fleet, Program
 
 CREDIT = ("credit.grant", {"order_id": "1042", "amount": "7.00"})
@@ -19,9 +19,12 @@ RUNS = 30
 
 
 async def test_one_of_three_gateways_ends_its_call_while_the_others_take_the_rest(
-    own_fleet: Fleet, own_begin: Begin, shop: Shop
+    own_fleet: Fleet, own_begin: Begin, contracts: dict[str, Spec], shop: Shop
 ) -> None:
     """Stopped cleanly in mid-call: nothing new goes to it, nobody takes over what it has, every call is made once."""
+    contracts["credit.grant"]["timeoutSeconds"] = (
+        120  # two gateways start meanwhile, and sixty calls are made
+    )
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(own_fleet.gateway())
         held, plan = await _planned(own_begin)

@@ -71,6 +71,8 @@ models:
     assert far == providers.Provider(None, "secret")
     assert "secret" not in repr(far)
     assert found.of("anthropic/x") is None
+    assert not found.need_library
+    assert providers.load(written(tmp_path, 'models: [{ match: "*" }]')).need_library
 
 
 def test_a_provider_file_with_an_unknown_field_is_refused(tmp_path: Path) -> None:
