@@ -82,7 +82,11 @@ async def complete(
         ValueError: the answer is no chat completion.
         httpx.HTTPError: the connection failed, or too much came back.
     """
-    asked = {"model": model.removeprefix(SPOKEN), "messages": messages, **_named(parameters, provider)}
+    asked = {
+        "model": model.removeprefix(SPOKEN),
+        "messages": [_without_nulls(message) for message in messages],
+        **_named(parameters, provider),
+    }
     if tools:
         asked["tools"] = tools
     response = await session.post(
@@ -94,6 +98,13 @@ async def complete(
     if not response.is_success:
         raise RefusedError(response.status_code)
     return msgspec.convert(canonical.loads(response.content), Completion)
+
+
+def _without_nulls(message: Any) -> Any:
+    """Servers differ in what they take for a field of nothing: a call without words, say. None misses what is left out."""
+    if not isinstance(message, dict):
+        return message
+    return {name: given for name, given in message.items() if given is not None}
 
 
 def _named(parameters: Mapping[str, Any], provider: Provider) -> dict[str, Any]:
