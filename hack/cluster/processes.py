@@ -37,9 +37,12 @@ class Identity:
         return None if stat is None else cls(pid=pid, created=stat.created)
 
     def is_alive(self) -> bool:
-        """Tell whether this very process still runs; a zombie does not."""
+        """Tell whether this very process still runs; a zombie does not, once its last thread has ended."""
         stat = _stat(self.pid)
-        return stat is not None and stat.created == self.created and stat.state not in "ZX"
+        if stat is None or stat.created != self.created:
+            return False
+        # A killed program's first thread is a zombie while others still hold its sockets and files.
+        return stat.state not in "ZX" or stat.threads > 1
 
     def signal(self, number: signal.Signals, *, is_group: bool = False) -> None:
         """Send a signal to this process (or the group it leads) if it still is this process."""
@@ -51,6 +54,7 @@ class Identity:
 class _Stat(NamedTuple):
     state: str
     created: str
+    threads: int
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -61,7 +65,7 @@ def _stat(pid: int) -> _Stat | None:
         return None
     # The second field is the program's name in parentheses and may itself contain anything.
     fields = text.rpartition(")")[2].split()
-    return _Stat(state=fields[0], created=f"{boot}/{fields[19]}")
+    return _Stat(state=fields[0], created=f"{boot}/{fields[19]}", threads=int(fields[17]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -107,5 +107,10 @@ def test_a_run_with_a_question_to_a_person_happens_in_pods_of_a_restricted_names
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
     assert len(tenant.refunds()) - before == 1
     pods = ipaddress.ip_network(platform.plane.plan.network.pods)
-    last = tenant.get("pod", status["pod"])
-    assert ipaddress.ip_address(last["status"]["podIP"]) in pods
+    # The run has ended before the kubelet told where it ran.
+    address = tenant.until("the last Pod's address", lambda: _address(tenant, status["pod"]))
+    assert ipaddress.ip_address(address) in pods
+
+
+def _address(tenant: Tenant, pod: str) -> str:
+    return str(tenant.get("pod", pod)["status"].get("podIP", ""))

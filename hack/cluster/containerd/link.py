@@ -7,6 +7,7 @@ The kernel removes the pair, and the routes with it, when the namespace ends. Mu
 forwarding: so the node reaches this machine, and nothing beyond it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -59,6 +60,13 @@ def ensure(folder: Path, network: addresses.Network, first: int) -> None:
     _run("ip", "link", "set", own, "up")
     for range_ in (network.services, network.pods):
         _run("ip", "route", "replace", range_, "via", network.node, "dev", own)
+
+
+def remove(folder: Path) -> None:
+    """Take the wire away: the kernel ends a namespace, and what lies in it, some time after its last process."""
+    if exists(folder):
+        with contextlib.suppress(errors.StartFailed):
+            _run("ip", "link", "delete", name(folder))
 
 
 def exists(folder: Path) -> bool:

@@ -100,6 +100,7 @@ def stop(folder: Path) -> None:
     """
     records = processes.Records(folder / "processes")
     namespaces.stop(records)
+    link.remove(folder)
     for part in parts.PROGRAMS:
         records.forget(part)
     cgroups.remove(cgroups.name(folder))

@@ -123,9 +123,13 @@ async def registered(broker: RunningBroker, governed: plane.Governed, folder: Pa
         file = folder / "registration.json"
         file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests}))
         assert (await views.kubectl("apply", f"--filename={file}")).output
-        await available(views)
-        yield views
-        views.close()
+        try:
+            await available(views)
+            yield views
+        finally:
+            views.close()
+            # A group that nobody serves keeps every namespace from being deleted, for the tests that come after.
+            assert (await views.kubectl("delete", f"--filename={file}")).output
 
 
 async def available(views: Views) -> None:

@@ -3,6 +3,8 @@
 import dataclasses
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,35 @@ def test_no_setting_of_a_person_changes_what_is_built(tmp_path: Path) -> None:
     assert found.environment["GOFLAGS"] == "-mod=readonly -buildvcs=false"
     assert "GOARCH" not in found.environment
     assert found.environment["GOPROXY"] == "https://proxy.invalid"
+
+
+def test_a_process_is_alive_until_its_last_thread_has_ended() -> None:
+    """A killed program's first thread ends before the others, which still hold its ports."""
+    script = (
+        "import ctypes, sys, threading\n"
+        "threading.Thread(target=sys.stdin.read).start()\n"
+        "print('two threads', flush=True); ctypes.CDLL(None).pthread_exit(None)"
+    )
+    program = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert program.stdout is not None
+    program.stdout.readline()
+    identity = processes.Identity.of(program.pid)
+    assert identity is not None
+    status = Path(f"/proc/{program.pid}/status")
+    eventually(lambda: "Z (zombie)" in status.read_text())
+
+    assert identity.is_alive()
+
+    program.kill()
+    program.communicate()
+    assert not identity.is_alive()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Ask until it holds."""
+    deadline = time.monotonic() + 60.0
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks
