@@ -20,6 +20,9 @@ COREDNS_VERSION = "1.12.4"
 PROMETHEUS_VERSION = "3.11.3"
 """The version `gomod/prometheus` pins: recent, and compiled by Go 1.25."""
 
+HELM_VERSION = "4.1.4"
+"""The version `gomod/helm` pins: the newest that Go 1.25 compiles."""
+
 GOMOD = Path(__file__).parent / "gomod"
 
 
@@ -103,6 +106,12 @@ MODULES = (
         # Without it every cloud's client library is compiled in, to discover machines that we have none of.
         tags="remove_all_sd",
     ),
+    Module(
+        name=f"Helm {HELM_VERSION}",
+        folder=GOMOD / "helm",
+        packages=(("helm", "helm.sh/helm/v4/cmd/helm"),),
+        ldflags=f"-s -w -X helm.sh/helm/v4/internal/version.version=v{HELM_VERSION}",
+    ),
 )
 
 
@@ -120,6 +129,9 @@ PROBE = ("probe",)
 
 MONITORING = ("prometheus", "promtool")
 """What tests of alerts and dashboards run; no cluster needs it."""
+
+HELM = ("helm",)
+"""What installs our charts; no cluster needs it."""
 
 CONTAINERD_NODE = ("kubelet", "kube-proxy", "coredns", "pause")
 """What a containerd node needs beside what the system's packages bring."""

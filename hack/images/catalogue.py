@@ -26,6 +26,9 @@ TARGETS = tuple(
         ("operator", True),
         ("projector", True),
         ("gateway", True),
+        ("nats", False),
+        ("postgres", False),
+        ("example", False),
     )
 )
 """In the order of the Containerfile: buildah walks through every stage before the one it is asked for."""

@@ -14,6 +14,8 @@ NAMESPACE = "keelstep-system"
 SERVICE = "keelstep-views"
 PORT = 443
 """The Service's port."""
+NAME = f"{resources.VERSION}.{resources.GROUP}"
+"""The APIService's own."""
 
 
 def hosts(service: str = SERVICE, namespace: str = NAMESPACE) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def build_api_service(
     return {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",
-        "metadata": {"name": f"{resources.VERSION}.{resources.GROUP}"},
+        "metadata": {"name": NAME},
         "spec": {
             "group": resources.GROUP,
             "version": resources.VERSION,

@@ -29,14 +29,25 @@ class Settings(pydantic_settings.BaseSettings):
     """The serving certificate, for `<service>.<namespace>.svc`."""
     views_key_file: Path
     """Its private key."""
-    requestheader_ca_file: Path
-    """The kube-apiserver's request-header authority: only its certificates may say on whose behalf they ask."""
+    views_ca_file: Path | None = None
+    """Its authority, which the server then writes into its APIService and keeps there. Default: none, somebody else does."""
+    requestheader_ca_file: Path | None = None
+    """The kube-apiserver's request-header authority: only its certificates may say on whose behalf they ask. Default:
+    what the API server says itself, in kube-system."""
     requestheader_allowed_names: str = "front-proxy-client"
-    """Common names that may, comma-separated; as the kube-apiserver's own flag. Default: front-proxy-client."""
+    """With that file: common names that may, comma-separated, as the kube-apiserver's own flag. Default:
+    front-proxy-client."""
+    kubeconfig: Path | None = None
+    """How to reach the API server, where one of these defaults needs it. Default: the Pod's own service account."""
     metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
     """Port of the Prometheus metrics. Default: 0, none."""
     log_level: str = "INFO"
     """DEBUG, INFO, WARNING or ERROR. Default: INFO."""
+
+    @property
+    def follows_cluster(self) -> bool:
+        """Whether anything of it is read from the API server, or kept there."""
+        return self.requestheader_ca_file is None or self.views_ca_file is not None
 
     @property
     def allowed_names(self) -> frozenset[str]:

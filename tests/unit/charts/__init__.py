@@ -1,0 +1,1 @@
+"""Do the charts say what they should, before any Helm reads them?"""
