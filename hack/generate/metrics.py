@@ -47,6 +47,7 @@ _UNITS = {
     "ratio": "ratio",
     "tokens": "tokens",
     "messages": "messages",
+    "spans": "spans",
 }
 _NOTE = "<!-- Written by `python -m hack.generate` from the programs' own registries; edit the sentences there. -->"
 _ABOUT = """\

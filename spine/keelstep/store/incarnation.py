@@ -25,6 +25,15 @@ class _Got(msgspec.Struct, frozen=True):
     message: _Raw
 
 
+class _State(msgspec.Struct, frozen=True):
+    messages: int
+    last_seq: int
+
+
+class _Info(msgspec.Struct, frozen=True):
+    state: _State
+
+
 async def fresh(nc: Client, shard: int) -> Progress:
     """The position before the first message of the shard's stream as it is now.
 
@@ -34,6 +43,16 @@ async def fresh(nc: Client, shard: int) -> Progress:
     stream = subjects.stream(shard)
     place = await tail.place(nc, stream)
     return Progress(shard=shard, stream=stream, incarnation=place.incarnation, position=0, digest="")
+
+
+async def purged(nc: Client, shard: int) -> int:
+    """How many of its messages have left a shard's stream, because their logs were archived.
+
+    Raises:
+        errors.BrokerError: the stream does not exist, or the broker did not answer.
+    """
+    state = (await jetstream.call(nc, f"STREAM.INFO.{subjects.stream(shard)}", type=_Info)).state
+    return state.last_seq - state.messages
 
 
 async def check(nc: Client, progress: Progress) -> None:

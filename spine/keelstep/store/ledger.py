@@ -122,6 +122,8 @@ async def replace(connection: postgres.Connection, at: Progress, key: Key, batch
     with postgres.translated():
         async with connection.transaction():
             await _move(connection, at, at)
+            # its spans are told from the first event that nobody knew: those that are sent again are the same
+            await connection.execute(_SEND_AGAIN, at.shard, *key)
             for table in ("spine.messages", "spine.undecidable"):
                 await connection.execute(_DROP.format(table=table, name="execution"), at.shard, *key)
             for table in ("traces.lines", "gold.executions"):
@@ -269,6 +271,11 @@ SELECT marked.tenant, marked.execution, each.payload
 FROM spine.undecidable AS marked JOIN spine.messages AS each USING (shard, position)
 WHERE shard = $1
 ORDER BY position
+"""
+_SEND_AGAIN = """
+UPDATE spine.exports AS sent SET position = least(sent.position, marked.position - 1)
+FROM spine.undecidable AS marked
+WHERE sent.shard = $1 AND marked.shard = $1 AND marked.tenant = $2 AND marked.execution = $3
 """
 _DROP = "DELETE FROM {table} WHERE shard = $1 AND tenant = $2 AND {name} = $3"
 # one index scan per execution: a join might read the whole table

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from typing import TYPE_CHECKING
 
 import structlog
 import uvloop
@@ -20,8 +21,12 @@ from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials
 from keelstep.store import incarnation, lag, migrate, postgres
 from keelstep.store.metrics import Metrics
+from keelstep.store.otlp import mark
 from keelstep.store.projector import Projector
 from keelstep.store.settings import Settings
+
+if TYPE_CHECKING:
+    from keelstep.store.otlp import exporter
 
 log = structlog.get_logger(__name__)
 
@@ -69,10 +74,13 @@ async def _project(chosen: Settings) -> None:
     except (OSError, ValueError) as error:
         raise errors.SettingsError(f"KEELSTEP_NATS_CREDENTIALS: {error}") from error
     dsn, metrics = _dsn(chosen), Metrics()
+    traces = _traces(chosen, dsn, metrics)
     async with scrape.served(metrics.registry, chosen.metrics_port):
-        await _migrate(dsn)
+        await _migrate(chosen, dsn)
         nc = await _broker(chosen)
-        watching = asyncio.create_task(lag.watch(nc, chosen.shard, metrics))
+        beside = [asyncio.create_task(lag.watch(nc, chosen.shard, metrics))]
+        if traces is not None:
+            beside.append(asyncio.create_task(traces.run()))
         try:
             await Projector(
                 nc=nc,
@@ -84,7 +92,8 @@ async def _project(chosen: Settings) -> None:
                 metrics=metrics,
             ).run()
         finally:
-            watching.cancel()
+            for task in beside:
+                task.cancel()
             with contextlib.suppress(Exception):  # the process ends; what it wrote is committed already
                 await nc.close()
 
@@ -99,11 +108,25 @@ def _dsn(chosen: Settings) -> str:
         raise errors.SettingsError(f"KEELSTEP_POSTGRES_DSN_FILE: {error}") from error
 
 
-async def _migrate(dsn: str) -> None:
+def _traces(chosen: Settings, dsn: str, metrics: Metrics) -> "exporter.Exporter | None":
+    """What sends traces, where somebody collects them."""
+    if not chosen.otlp_endpoint:
+        return None
+    try:
+        from keelstep.store.otlp import exporter, receiver  # an extra: who sends nothing needs no protobuf
+    except ImportError as error:
+        raise errors.SettingsError(f"KEELSTEP_OTLP_ENDPOINT: install keelstep[otlp]: {error}") from error
+    address = receiver.address(chosen.otlp_endpoint, chosen.otlp_headers_file, chosen.otlp_ca_file)
+    return exporter.Exporter(dsn=dsn, address=address, shard=chosen.shard, metrics=metrics)
+
+
+async def _migrate(chosen: Settings, dsn: str) -> None:
     while True:
         try:
             async with postgres.connected(dsn, "keelstep-migrate") as store:
                 await migrate.migrate(store)
+                if chosen.otlp_endpoint:
+                    await mark.begin(store, chosen.shard)  # before anything is projected
                 return
         except errors.Waiting as error:
             log.warning("migration_interrupted", reason=error.reason, message=error.message)

@@ -56,6 +56,8 @@ class Metrics:
     lag_messages: Gauge = field(init=False)
     lag_seconds: Gauge = field(init=False)
     leads: Gauge = field(init=False)
+    spans: Counter = field(init=False)
+    unsent: Gauge = field(init=False)
     _owners: scrape.Bound = field(default_factory=scrape.Bound)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,8 @@ class Metrics:
             self.voids.labels(reason.name)
         for outcome in ("event", "void", "undecidable"):
             self.messages.labels(outcome)
+        for outcome in ("sent", "refused"):
+            self.spans.labels(outcome)
 
     def _describe_runs(self) -> None:
         registry = self.registry
@@ -145,6 +149,17 @@ class Metrics:
             "1 where this projector writes, 0 where it stands by.",
             registry=registry,
         )
+        self.spans = Counter(
+            "keelstep_exported_spans_total",
+            "Spans handed to whoever collects traces, by what it did with them.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.unsent = Gauge(
+            "keelstep_export_lag_messages",
+            "Messages in the tables whose spans are not sent yet.",
+            registry=registry,
+        )
 
     def stood_by(self) -> None:
         """Another projector writes."""
@@ -218,7 +233,7 @@ class Metrics:
 def _waited(state: State) -> int:
     """Nanoseconds in which at least one question waited for a person."""
     waited, until = 0, 0
-    for begun, over in sorted(_wait(gate, state.over_at) for gate in state.gates.values()):
+    for begun, over in sorted(_wait(gate, state.over_at) for gate in state.questions):
         waited += max(0, over - max(begun, until))
         until = max(until, over)
     return waited

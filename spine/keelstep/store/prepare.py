@@ -88,12 +88,12 @@ class Preparer:
             with contextlib.suppress(Exception, asyncio.CancelledError):
                 await ahead
 
-    async def again(self, shard: int, tenant: str, xid: str, messages: Sequence[Stored]) -> ledger.Batch:
-        """All rows of an execution from its stored messages, whatever was thought of them before."""
+    async def again(self, shard: int, tenant: str, xid: str, messages: Sequence[Stored]) -> Sequence[Judged]:
+        """What an execution's stored messages are, whatever was thought of them before."""
         arrivals = [feed.arrived(shard, tenant, xid, stored) for stored in messages]
         whole = fold.Fold()
         whole.restore([(tenant, xid)], {})
-        return build(shard, whole.judge(await self._checked(arrivals)))
+        return whole.judge(await self._checked(arrivals))
 
     async def _vouched(self) -> Sequence[fold.Vouched]:
         return await self._checked(await self.feed.take())

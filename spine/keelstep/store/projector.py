@@ -152,9 +152,12 @@ class Projector:
                 continue
             found = await ledger.history(connection, self.shard, [(tenant, xid)])
             stored = [each.stored for each in found[tenant, xid]]
-            batch = await self._preparer.again(self.shard, tenant, xid, stored)
-            await ledger.replace(connection, progress, (tenant, xid), batch)
-            log.info("execution_decided", tenant=tenant, execution=xid, messages=len(stored))
+            judged = await self._preparer.again(self.shard, tenant, xid, stored)
+            await ledger.replace(connection, progress, (tenant, xid), prepare.build(self.shard, judged))
+            trace_id = judged[-1].after.trace_id
+            log.info(
+                "execution_decided", tenant=tenant, execution=xid, trace_id=trace_id, messages=len(stored)
+            )
 
     async def _write(
         self, connection: postgres.Connection, before: ledger.Progress, prepared: prepare.Prepared
@@ -187,7 +190,7 @@ def _seldom_collected() -> Iterator[None]:
 
 def _report(judged: Sequence[fold.Judged]) -> None:
     """Say what was no event: each execution and reason once a batch."""
-    voids: Counter[tuple[str, str, str, str]] = Counter()
+    voids: Counter[tuple[str, str, str, str, str]] = Counter()
     for each in judged:
         arrival, outcome = each.arrival, each.outcome
         if isinstance(outcome, Undecidable):
@@ -195,10 +198,20 @@ def _report(judged: Sequence[fold.Judged]) -> None:
                 "event_undecidable",
                 tenant=arrival.tenant,
                 execution=arrival.xid,
+                trace_id=each.after.trace_id,
                 position=arrival.stored.position,
                 what=each.after.undecidable,
             )
         elif isinstance(outcome, execution.Void) and not each.after.undecidable:
-            voids[arrival.tenant, arrival.xid, arrival.stored.writer, outcome.reason] += 1
-    for (tenant, xid, writer, reason), times in voids.items():
-        log.warning("message_void", tenant=tenant, execution=xid, writer=writer, reason=reason, times=times)
+            whose = (arrival.tenant, arrival.xid, each.after.trace_id)
+            voids[*whose, arrival.stored.writer, outcome.reason] += 1
+    for (tenant, xid, trace_id, writer, reason), times in voids.items():
+        log.warning(
+            "message_void",
+            tenant=tenant,
+            execution=xid,
+            trace_id=trace_id,
+            writer=writer,
+            reason=reason,
+            times=times,
+        )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 from nats.aio.client import Client
 
+from keelstep import errors
 from keelstep.events import signing
 from keelstep.log import tail
 from keelstep.store import feed, incarnation, ledger, migrate, postgres, projector
@@ -43,6 +44,7 @@ async def rebuild(
     *,
     accept_new_stream: bool = False,
     resume: bool = False,
+    forget_archived: bool = False,
     batch: int = feed.BATCH,
     on_report: OnReport | None = None,
 ) -> Report:
@@ -52,7 +54,8 @@ async def rebuild(
 
     Raises:
         errors.Stalled: the stream is not the one the tables were made of, and `accept_new_stream` is not set: the
-            tables may be the only copy of what it held (`StreamRegressed`).
+            tables may be the only copy of what it held (`StreamRegressed`). Or logs have left the stream for archives,
+            and `forget_archived` is not set: their rows would be gone until they are put back (`LogsArchived`).
         errors.BrokerError: the broker did not answer.
         errors.Waiting: Postgres is not available.
     """
@@ -68,6 +71,8 @@ async def rebuild(
         if before is not None and before.incarnation == fresh.incarnation and resume:
             log.info("rebuild_resumed", shard=shard, at=was_at, goal=goal)
         else:
+            if before is not None and not forget_archived:
+                await _none_archived(nc, shard)
             await ledger.empty(connection, shard, fresh)
             log.info("views_dropped", shard=shard, was_at=was_at, goal=goal)
         own = projector.Projector(nc=nc, dsn=dsn, keyring=keyring, shard=shard, batch=batch)
@@ -80,6 +85,16 @@ async def rebuild(
                 await work
     finally:
         await connection.close(timeout=2)
+
+
+async def _none_archived(nc: Client, shard: int) -> None:
+    gone = await incarnation.purged(nc, shard)
+    if gone:
+        raise errors.Stalled(
+            "LogsArchived",
+            f"{gone} messages have left the stream for archives, so their rows cannot be made of it: say"
+            " --forget-archived, and put them back with `keelstep archive restore` after it",
+        )
 
 
 async def _watched(

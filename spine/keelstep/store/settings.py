@@ -35,6 +35,12 @@ class Settings(pydantic_settings.BaseSettings):
     """How many events the folds in memory may span, about 1 KiB each. Default: 300000, some 300 MiB."""
     metrics_port: int = pydantic.Field(default=0, ge=0, le=65_535)
     """Port of the Prometheus metrics. Default: 0, none."""
+    otlp_endpoint: str = pydantic.Field(default="", pattern=r"^(https?://[^\s?#@]+)?$")
+    """Who collects traces, by OTLP over HTTP, e.g. `http://collector:4318`. Default: nobody, none are sent."""
+    otlp_headers_file: Path | None = None
+    """A file of lines `name: value`, sent to it as headers, e.g. its token. Default: none."""
+    otlp_ca_file: Path | None = None
+    """The CA of its certificate. Default: the system's, where the address is `https://`."""
     log_level: str = "INFO"
     """What to log at least. Default: INFO."""
     crash_at: str = ""

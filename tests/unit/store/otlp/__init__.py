@@ -1,0 +1,1 @@
+"""Spans from events, without a receiver."""
