@@ -20,7 +20,7 @@ from kubernetes.aio import client as aio
 from kubernetes.aio import config as aio_config
 from kubernetes.aio.client import rest
 
-from keelstep import errors, kinds, points
+from keelstep import errors, kinds, points, refusal
 
 Object = dict[str, Any]
 """A Kubernetes object as JSON."""
@@ -76,10 +76,18 @@ EXECUTIONS = of(kinds.Execution)
 GATES = of(kinds.ApprovalGate)
 PODS = Kind(group="", version="v1", plural="pods", name="Pod")
 SECRETS = Kind(group="", version="v1", plural="secrets", name="Secret")
+CONFIG_MAPS = Kind(group="", version="v1", plural="configmaps", name="ConfigMap")
 NAMESPACES = Kind(group="", version="v1", plural="namespaces", name="Namespace", is_namespaced=False)
 REVISIONS = Kind(group="apps", version="v1", plural="controllerrevisions", name="ControllerRevision")
 LEASES = Kind(group="coordination.k8s.io", version="v1", plural="leases", name="Lease")
 EVENTS = Kind(group="events.k8s.io", version="v1", plural="events", name="Event")
+API_SERVICES = Kind(
+    group="apiregistration.k8s.io",
+    version="v1",
+    plural="apiservices",
+    name="APIService",
+    is_namespaced=False,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +128,8 @@ class Kube:
             errors.SettingsError: there is neither, or the kubeconfig cannot be used.
         """
         configuration = aio.Configuration()
+        if kubeconfig is not None and not await asyncio.to_thread(kubeconfig.is_file):
+            raise errors.SettingsError(f"the kubeconfig {kubeconfig} cannot be used: there is no such file")
         try:
             if kubeconfig is None:
                 aio_config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
@@ -236,12 +246,14 @@ class Kube:
         response = await self._request("GET", kind.path(namespace), query=query, timeout=timeout)
         try:
             if response.status >= 300:
-                raise _error("GET", kind.path(namespace), response.status, await response.read())
+                raise refusal.error("GET", kind.path(namespace), response.status, await response.read())
             async for line in response.content:
                 change = json.loads(line)
                 if change["type"] == "ERROR":
                     status = change["object"]
-                    raise _error("WATCH", kind.path(namespace), int(status.get("code", 500)), line, status)
+                    raise refusal.error(
+                        "WATCH", kind.path(namespace), int(status.get("code", 500)), line, status
+                    )
                 yield change["type"], change["object"]
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             raise errors.KubeUnavailableError(f"the watch of {kind.plural} broke: {error}") from error
@@ -344,7 +356,7 @@ class Kube:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise errors.KubeUnavailableError(f"{method} {path}: {error or 'no answer'}") from error
         if response.status >= 300:
-            raise _error(method, path, response.status, payload)
+            raise refusal.error(method, path, response.status, payload)
         found: Object = json.loads(payload)
         return found
 
@@ -371,30 +383,3 @@ class Kube:
             raise errors.KubeUnavailableError(f"{method} {path}: {error or 'no answer'}") from error
         response: aiohttp.ClientResponse = answer.response
         return response
-
-
-def _error(
-    method: str, path: str, code: int, payload: bytes, status: Mapping[str, Any] | None = None
-) -> errors.KubeError:
-    """What a refusal means to us."""
-    if status is None:
-        try:
-            status = json.loads(payload)
-        except ValueError:
-            status = {}
-    message = f"{method} {path}: {status.get('message') or f'HTTP {code}'}"
-    reason = str(status.get("reason", ""))
-    if code == 404:
-        return errors.NotFoundError(message, code)
-    if code == 409:
-        kind = errors.AlreadyExistsError if reason == "AlreadyExists" else errors.ConflictError
-        return kind(message, code)
-    if code == 410:
-        return errors.GoneError(message, code)
-    if code in (400, 422):
-        return errors.InvalidObjectError(message, code)
-    if code in (401, 403):
-        return errors.ForbiddenError(message, code)
-    if code == 429 or code >= 500:
-        return errors.KubeUnavailableError(message, code)
-    return errors.KubeError(message, code)

@@ -11,13 +11,18 @@ import typer
 from keelstep import errors, logs
 from keelstep.cli import exits, show
 from keelstep.cli.commands import (
+    archive,
+    backup,
     contract,
     doctor,
     gate,
+    keys,
     kill,
     lifecycle,
     log,
+    orphans,
     output,
+    policy,
     rebuild,
     run,
     status,
@@ -53,7 +58,12 @@ for module in (
     kill,
     lifecycle,
     contract,
+    policy,
     rebuild,
+    orphans,
+    archive,
+    backup,
+    keys,
     doctor,
     version,
 ):

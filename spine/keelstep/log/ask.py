@@ -60,6 +60,15 @@ class AskTool(msgspec.Struct, frozen=True, kw_only=True):
     seen: int = 0
 
 
+class AskUndo(msgspec.Struct, frozen=True, kw_only=True):
+    """The undoing of one call."""
+
+    undo: int
+    """The `tool.result` that ended it."""
+    after: int
+    seen: int = 0
+
+
 class AskLog(msgspec.Struct, frozen=True, kw_only=True):
     """What is stored after a position."""
 

@@ -1,7 +1,8 @@
-"""How is something stopped, and let go on?
+"""How is something stopped, and let go on? And which rules of the platform hold now?
 
-A kill is state: signed records per scope in the stream CONTROL, the last one counts, all are kept. `Control` writes
-them, for the operator alone; `view.View` is how everybody else knows them. Nothing here ends a run.
+A kill is state: signed records per scope in the stream CONTROL, the last one counts, all are kept. A namespace's rules
+are state of the same kind: what counts is what they say now, for runs that go on as for new ones. `Control` writes the
+records, for the operator alone; `view.View` is how everybody else knows them. Nothing here ends a run.
 """
 
 import asyncio
@@ -16,26 +17,29 @@ from keelstep.events import clock, signing, types
 from keelstep.log import jetstream, subjects
 
 Scope = Literal["tenant", "strategy", "tool", "execution"]
+"""What can be stopped."""
 
 _TRIES = 50
 _PAUSE_SECONDS = 0.05
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision to stop something, or to let it go on."""
+    """One decision to stop something, or to let it go on; or the rules of a tenant's platform."""
 
-    scope: Scope
+    scope: Scope | Literal["policy"]
     tenant: str
     target: str
-    """The strategy's or tool's name, the execution's xid; empty for a tenant."""
+    """The strategy's or tool's name, the execution's xid; empty for a tenant and its rules."""
     engaged: bool
-    """True stops it."""
+    """True stops it; of rules: there are some."""
     reason: str
     by: str
     at: str
     """The writer's clock: information, nothing decides by it."""
     number: int
     """Greater than in any record before it on its subject, so that an old one written again counts for nothing."""
+    rules: str = ""
+    """The revision of the platform's rules, as its bytes say it."""
 
     @property
     def subject(self) -> str:
@@ -117,7 +121,36 @@ class Control:
                 return position
         raise errors.BrokerUnavailableError(f"{scope} {target or tenant} could not be lifted")
 
-    async def lookup(self, scope: Scope, tenant: str, target: str) -> Entry | None:
+    async def rule(self, tenant: str, rules: str, *, by: str) -> int:
+        """These are a tenant's rules from now on, none where empty; the record's sequence, 0 where they are already.
+
+        Raises:
+            errors.BrokerError: it is not known which rules hold; ask again.
+        """
+        for _ in range(_TRIES):
+            entry = await self.lookup("policy", tenant, "")
+            if entry is None and not rules:
+                return 0
+            if entry is not None and entry.record is not None and entry.record.rules == rules:
+                return 0
+            after = entry.position if entry is not None else 0
+            record = Record(
+                scope="policy",
+                tenant=tenant,
+                target="",
+                engaged=bool(rules),
+                reason="",
+                by=by,
+                at=clock.text(clock.now()),
+                number=after + 1,
+                rules=rules,
+            )
+            position = await self._append(record.subject, msgspec.json.encode(record), after)
+            if position:
+                return position
+        raise errors.BrokerUnavailableError(f"the rules of {tenant} could not be published")
+
+    async def lookup(self, scope: Scope | Literal["policy"], tenant: str, target: str) -> Entry | None:
         """The last message on a subject, as the stream's leader knows it.
 
         Raises:

@@ -3,7 +3,7 @@
 A wake-up decides nothing: it says that something was stored, not what it means, and may come twice.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -35,12 +35,13 @@ async def follow(
     wake: Wake,
     *,
     from_new: bool = True,
-    writer: str = "*",
+    writers: Sequence[str] = ("*",),
     on_begin: Callable[[], None] | None = None,
 ) -> None:
     """Wake for every message stored in a shard; returns only when cancelled.
 
     With `from_new` only for what is stored from now on, otherwise first once for each execution and writer there is.
+    `writers` are the tokens of those to hear of.
     Reconnects and restarts of the broker lose nothing. `on_begin` is told from when on everything is heard.
 
     Raises:
@@ -50,7 +51,7 @@ async def follow(
     await tail.Tail(
         nc=nc,
         stream=subjects.stream(shard),
-        subject=subjects.spine(shard, "*", "*", writer),
+        subjects=[subjects.spine(shard, "*", "*", writer) for writer in writers],
         handle=lambda delivery: wake(_heard(delivery)),
         start="new" if from_new else "last_per_subject",
         headers_only=True,

@@ -3,7 +3,7 @@
 Two accounts (with one, a runner could destroy the log through a reply subject: the server publishes replies without
 asking whether the requester may):
 
-    CORE  JetStream; operator, gateway, projector, reader, each with its own writer token
+    CORE  JetStream; operator, gateway, projector, reader, each with its own writer token; archivist and backup
       │ exports three services
       ▼
     RUN   no JetStream; one user per attempt, imports `spine.>`, `obj.>` and `call.>`
@@ -33,6 +33,8 @@ class Role(StrEnum):
     GATEWAY = "gateway"
     PROJECTOR = "projector"
     READER = "reader"
+    ARCHIVIST = "archivist"
+    BACKUP = "backup"
     SYSTEM = "sys"
 
 
@@ -88,6 +90,7 @@ _PUBLISH: Mapping[Role, tuple[str, ...]] = {
     Role.GATEWAY: (
         "spine.*.*.*.gw",
         "obj.>",
+        "cache.>",
         "$SRV.>",
         "_R_.>",
         "_INBOX.>",
@@ -96,6 +99,15 @@ _PUBLISH: Mapping[Role, tuple[str, ...]] = {
     ),
     Role.PROJECTOR: (*_STREAM_READS, *_CONSUMERS),
     Role.READER: (*_STREAM_READS, "$SRV.>"),
+    # which subjects it purges is in the request, where the broker does not look: it is trusted with the whole log
+    Role.ARCHIVIST: ("names.>", "$JS.API.STREAM.PURGE.*", *_STREAM_READS, *_CONSUMERS),
+    Role.BACKUP: (
+        "$JS.API.STREAM.SNAPSHOT.*",
+        "$JS.API.STREAM.RESTORE.*",
+        "$JS.API.STREAM.NAMES",
+        "$JS.SNAPSHOT.>",
+        *_STREAM_READS,
+    ),
     Role.SYSTEM: ("$SYS.REQ.>",),
 }
 _SUBSCRIBE: Mapping[Role, tuple[str, ...]] = {
@@ -105,7 +117,7 @@ _SUBSCRIBE: Mapping[Role, tuple[str, ...]] = {
 
 
 def permissions(role: Role) -> Permissions:
-    """What a program of ours may say and hear. Nobody may update, purge or delete a stream."""
+    """What a program of ours may say and hear. None that runs all the time may update, purge or delete a stream."""
     return Permissions(publish=_PUBLISH[role], subscribe=(f"{inbox(role)}.>", *_SUBSCRIBE.get(role, ())))
 
 

@@ -111,11 +111,11 @@ class Installation:
 
     def credentials_file(self, role: Role) -> Path:
         """A program's credentials for the broker."""
-        return self.folder / _credentials(role)
+        return self.folder / credentials_path(role)
 
     def credentials(self, role: Role) -> Credentials:
         """A program's credentials for the broker."""
-        return self._parsed(_credentials(role), Credentials.parse)
+        return self._parsed(credentials_path(role), Credentials.parse)
 
     def signer(self, role: Role) -> signing.Signer:
         """What operator or gateway sign events with."""
@@ -206,7 +206,7 @@ def build(keys: Keys, servers: Mapping[str, server.Server], now: int) -> dict[st
     core = (accounts.core, trust.core_signing)
     entries = {keys.signers[role].kid: keys.signers[role].entry(writer) for role, writer in _SIGNERS.items()}
     files = {
-        _credentials(role): Content(
+        credentials_path(role): Content(
             identities.user(role, *signs.get(role, core), now, keys.users[role]).text()
         )
         for role in Role
@@ -238,7 +238,8 @@ def new_signer(writer: types.Writer) -> signing.Signer:
     return signing.Signer(f"{writer.value}-{secrets.token_hex(4)}", ed25519.SigningKey.generate())
 
 
-def _credentials(role: Role) -> str:
+def credentials_path(role: Role) -> str:
+    """A program's credentials, by their path in an installation."""
     return "operator/sys.creds" if role is Role.SYSTEM else f"{role.value}/nats.creds"
 
 

@@ -63,6 +63,8 @@ class Message:
     """The broker's clock, nanoseconds since 1970."""
     headers: Mapping[str, str]
     payload: bytes
+    block: bytes = b""
+    """Its headers as they are stored; empty where it was not read from the leader."""
 
 
 class _Raw(msgspec.Struct, frozen=True):
@@ -75,6 +77,15 @@ class _Raw(msgspec.Struct, frozen=True):
 
 class _Got(msgspec.Struct, frozen=True):
     message: _Raw
+
+
+class _Subjects(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _Page(msgspec.Struct, frozen=True):
+    state: _Subjects
+    total: int = 0
 
 
 _OUTCOMES = msgspec.json.Decoder(Outcome)
@@ -123,19 +134,50 @@ async def last(nc: Client, stream: str, subject: str) -> Message | None:
     Raises:
         errors.BrokerError: it could not be read.
     """
+    return await _get(nc, stream, {"last_by_subj": subject})
+
+
+async def at(nc: Client, stream: str, position: int) -> Message | None:
+    """The message at a sequence, as the stream's leader knows it; None where there is none, or none any more.
+
+    Raises:
+        errors.BrokerError: it could not be read.
+    """
+    return await _get(nc, stream, {"seq": position})
+
+
+async def subjects(nc: Client, stream: str, pattern: str) -> dict[str, int]:
+    """How many messages lie on each subject that fits, as the stream's leader knows it.
+
+    Raises:
+        errors.BrokerError: it could not be read.
+    """
+    found: dict[str, int] = {}
+    while True:
+        query = {"subjects_filter": pattern, "offset": len(found)}
+        page = await call(nc, f"STREAM.INFO.{stream}", query, type=_Page)
+        batch = page.state.subjects or {}
+        found |= batch
+        if not batch or len(found) >= page.total:
+            return found
+
+
+async def _get(nc: Client, stream: str, which: dict[str, Any]) -> Message | None:
     try:
-        got = await call(nc, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, type=_Got)
+        got = await call(nc, f"STREAM.MSG.GET.{stream}", which, type=_Got)
     except errors.BrokerError as error:
         if error.code == MESSAGE_NOT_FOUND:
             return None
         raise
     raw = got.message
+    block = base64.b64decode(raw.hdrs)
     return Message(
         subject=raw.subject,
         position=raw.seq,
         stored_at=clock.parse(raw.time),
-        headers=_headers(base64.b64decode(raw.hdrs)),
+        headers=parse_headers(block),
         payload=base64.b64decode(raw.data),
+        block=block,
     )
 
 
@@ -224,7 +266,7 @@ def _refused(refusal: Refusal, about: str = "") -> errors.BrokerError:
     return kind(about + refusal.description, refusal.err_code)
 
 
-def _headers(block: bytes) -> dict[str, str]:
+def parse_headers(block: bytes) -> dict[str, str]:
     """Headers from their stored form: a version line, then `Name: value` lines."""
     lines = block.decode("utf-8", "replace").split("\r\n")[1:]
     pairs = (line.partition(":") for line in lines if line)

@@ -8,8 +8,10 @@ again, so that what is applied over and over is not done over and over:
 
     free ──bind──► bound ──release──► released ──bind──► bound, a new log …
                      └─────expire──► expired ───bind──► bound: equal spec, the same log; else a new one
+    released, expired ──archive──► archived ──bind──► as before it, but for an equal spec of an expired one: refused
 
-Nothing here starts or ends a run.
+A log that was archived is gone from the stream, so it must never look as if it had not begun: who asks for it again is
+told how it ended. Nothing here starts or ends a run.
 """
 
 import asyncio
@@ -29,26 +31,33 @@ _TRIES = 50
 _PAUSE_SECONDS = 0.05
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class Archived(msgspec.Struct, frozen=True, kw_only=True):
+    """What remains of a log that was archived and then purged."""
+
+    was: Literal["released", "expired"]
+    """What its name was before."""
+    file: str
+    """The archive's own name, without its folder."""
+    sha256: str
+    phase: str
+    """How the run ended, in the words of an Execution's status."""
+    reason: str
+    ended_at: str
+    """The broker's clock."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is recorded under a name."""
 
     xid: str
     shard: int
     spec_digest: str
-    state: Literal["bound", "released", "expired"]
+    state: Literal["bound", "released", "expired", "archived"]
     by: str
     """Who did it."""
     at: str
     """The writer's clock: information, nothing decides by it."""
-
-
-class _Subjects(msgspec.Struct, frozen=True):
-    subjects: dict[str, int] | None = None
-
-
-class _Info(msgspec.Struct, frozen=True):
-    state: _Subjects
-    total: int = 0
+    archived: Archived | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +82,7 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of an installation; only the operator may write them."""
+    """The names of an installation; the operator writes them, and whoever archives."""
 
     nc: Client
     by: str = "operator"
@@ -84,12 +93,15 @@ class Names:
 
         Raises:
             errors.NameInUseError: the name belongs to a run with another spec.
+            errors.LogArchivedError: this very run is over and its log was archived.
             errors.BrokerUnavailableError: the broker did not answer; ask again.
         """
         for _ in range(_TRIES):
             entry = await self.lookup(tenant, name)
             if entry is not None and entry.record.state == "bound":
                 return _adopt(name, entry, uid, spec_digest)
+            if entry is not None:
+                _refuse_archived(name, entry.record, spec_digest)
             known = entry.record if entry is not None and entry.record.state == "expired" else None
             is_same = known is not None and known.spec_digest == spec_digest
             wanted = Record(
@@ -126,6 +138,17 @@ class Names:
                 return True
         raise errors.BrokerUnavailableError(f"name {name} of {tenant} could not be released")
 
+    async def archive(self, tenant: str, name: str, entry: Entry, archived: Archived) -> int:
+        """Record that the log of this entry lies in an archive; the record's sequence, 0 where another came first.
+
+        Raises:
+            errors.BrokerUnavailableError: the broker did not answer; ask again.
+        """
+        record = msgspec.structs.replace(
+            entry.record, state="archived", by=self.by, at=clock.text(clock.now()), archived=archived
+        )
+        return await self._append(tenant, name, record, entry.position)
+
     async def lookup(self, tenant: str, name: str) -> Entry | None:
         """The last record under a name, as the stream's leader knows it.
 
@@ -148,16 +171,8 @@ class Names:
         Raises:
             errors.BrokerError: it could not be read.
         """
-        found: dict[tuple[str, str], int] = {}
-        while True:
-            query = {"subjects_filter": subjects.name(tenant or "*", ">"), "offset": len(found)}
-            page = await jetstream.call(self.nc, f"STREAM.INFO.{_STREAM}", query, type=_Info)
-            batch = page.state.subjects or {}
-            for subject, records in batch.items():
-                _, of, name = subject.split(".", 2)
-                found[of, name] = records
-            if not batch or len(found) >= page.total:
-                return found
+        found = await jetstream.subjects(self.nc, _STREAM, subjects.name(tenant or "*", ">"))
+        return {tuple(subject.split(".", 2)[1:]): records for subject, records in found.items()}  # type: ignore[misc]
 
     async def _append(self, tenant: str, name: str, record: Record, expected: int) -> int:
         """The sequence of the stored record, or 0 where another came first or nobody knows: look again."""
@@ -173,6 +188,20 @@ class Names:
             if error.code not in jetstream.WRONG_SEQUENCE:
                 raise
         return 0
+
+
+def _refuse_archived(name: str, record: Record, spec_digest: str) -> None:
+    """Asked for once more: what is done is not done again because its log has moved."""
+    found = record.archived
+    if found is None or found.was != "expired" or record.spec_digest != spec_digest:
+        return
+    raise errors.LogArchivedError(
+        f"the run {name} is over since {found.ended_at} and its log lies in the archive {found.file}; "
+        "to have it done once more, choose another name",
+        record.xid,
+        phase=found.phase,
+        ended_at=found.ended_at,
+    )
 
 
 def _adopt(name: str, entry: Entry, uid: str, spec_digest: str) -> Binding:

@@ -46,7 +46,7 @@ class StreamReader:
         """
         found: list[Stored] = []
         while True:
-            batch, is_all = await self._batch(tenant, xid, after)
+            batch, is_all = await self.batch(tenant, xid, after)
             found += batch
             if is_all:
                 return found
@@ -61,7 +61,7 @@ class StreamReader:
         found: list[Stored] = []
         size = 0
         while True:
-            batch, is_all = await self._batch(tenant, xid, after)
+            batch, is_all = await self.batch(tenant, xid, after, min(enough_bytes, BATCH_BYTES))
             for stored in batch:
                 found.append(stored)
                 size += len(stored.payload)
@@ -71,12 +71,18 @@ class StreamReader:
                 return found
             after = batch[-1].position
 
-    async def _batch(self, tenant: str, xid: str, after: int) -> tuple[list[Stored], bool]:
-        """The next messages, and whether they are the last ones."""
+    async def batch(
+        self, tenant: str, xid: str, after: int, most_bytes: int = BATCH_BYTES
+    ) -> tuple[list[Stored], bool]:
+        """The next messages, about so many bytes at most, and whether they are the last ones.
+
+        Raises:
+            errors.BrokerUnavailableError: the broker did not answer in time; asking again may help.
+        """
         wanted = {
             "seq": after + 1,
             "batch": BATCH,
-            "max_bytes": BATCH_BYTES,
+            "max_bytes": most_bytes,
             "next_by_subj": subjects.spine(self._shard, tenant, xid, "*"),
         }
         return await _inbox(self._nc).ask(self._nc, self._subject, msgspec.json.encode(wanted), what=xid)

@@ -27,8 +27,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import msgspec
-import nats.errors
 import structlog
 from msgspec import structs
 from nats.aio.client import Client
@@ -38,7 +36,7 @@ from keelstep.domain import execution, validity
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, signing, types
 from keelstep.events.frame import Stored
-from keelstep.log import jetstream, subjects
+from keelstep.log import publish, subjects
 
 log = structlog.get_logger(__name__)
 
@@ -46,12 +44,7 @@ EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 TYPE_HEADER = "Keelstep-Type"
 """The event's type once more, for whoever follows headers only. Nothing is decided by it."""
-PUBLISH_TIMEOUT_SECONDS = 2.0
 _BACKOFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)
-_WRONG_SEQUENCE = frozenset({10071, 10164})
-"""A fence refused; 10164 is a replicated stream's word for a race it has not yet settled."""
-_FULL = frozenset({10002, 10023, 10028, 10047, 10077, 10109})
-"""No room in account, server or memory; no storage; the stream is full, or cannot be written; it is sealed."""
 _REFUSALS = 4
 """So many in a row, over a third of a second, are no passing trouble."""
 
@@ -59,8 +52,10 @@ _REFUSALS = 4
 class Reader(Protocol):
     """Where stored messages come from."""
 
-    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
-        """Every message of an execution after a stream sequence, in order; possibly not the very last ones."""
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
+        """The next messages of an execution after a stream sequence, in order, and whether these are all; possibly
+        without the very last ones, but never none where it is not all. No more than fit in memory: a runner may fill
+        its log with whatever it likes."""
         ...
 
 
@@ -136,6 +131,8 @@ class Log:
     _vouch: validity.Vouch = field(init=False)
     _is_trusted: bool = field(init=False, default=False)
     """The keyring has vouched for an append of ours, so it will for every other: the key stays the same."""
+    _found: envelope.Event | None = field(init=False, default=None)
+    """The event that was looked for, once it was read."""
     _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -246,7 +243,7 @@ class Log:
             refusals: int | None = 0
             for pause in _pauses():
                 asked_at = clock.boot()
-                ack = await _request(self.nc, subject, payload, headers)
+                ack = await publish.send(self.nc, subject, payload, headers)
                 if ack.position:
                     return self._stored(payload, signature, ack.position, asked_at)
                 found, news = await self._look_for(payload, expected, ack.last)
@@ -258,7 +255,13 @@ class Log:
                 refusals = refusals + 1 if refusals is not None and ack.is_full else None
                 if refusals == _REFUSALS and not has_happened:
                     raise errors.LogFullError(ack.why)
-                log.info("append_repeated", execution=self.xid, expected=expected, why=ack.why)
+                log.info(
+                    "append_repeated",
+                    execution=self.xid,
+                    trace_id=self.state.trace_id,
+                    expected=expected,
+                    why=ack.why,
+                )
                 await asyncio.sleep(pause)
         finally:
             self._is_publishing = False
@@ -288,104 +291,60 @@ class Log:
 
     def _confirm_own(self, stored_at: int) -> None:
         """The oldest own append has the broker's time: to what was read back it is the next message."""
-        self._fold(structs.replace(self._own.popleft(), stored_at=stored_at), _believe)
+        self._fold([structs.replace(self._own.popleft(), stored_at=stored_at)], _believe)
         if not self._own:
             self.state = self._read
 
     async def _look_for(self, payload: bytes, expected: int, last: int) -> tuple[envelope.Event | None, bool]:
         """My event, where these bytes are stored and valid; and whether anything new was read at all."""
+        self._found = None
         for pause in _pauses():
             with contextlib.suppress(errors.BrokerUnavailableError):
-                for stored, outcome in await self._catch_up():
-                    mine = stored.writer == self.author.writer and stored.payload == payload
-                    if mine and isinstance(outcome, envelope.Event):
-                        return outcome, True
+                await self._catch_up(payload)
+                if self._found is not None:
+                    return self._found, True
                 if self.state.position >= last:
                     return None, self.state.position > expected
             # no answer, or a follower's that has not yet seen what the refusal names
             await asyncio.sleep(pause)
         raise AssertionError("pauses never end")
 
-    async def _catch_up(self) -> list[tuple[Stored, execution.Outcome]]:
+    async def _catch_up(self, sought: bytes | None = None) -> None:
         """Fold everything after what was last read back. Own provisional appends are read again, as stored."""
-        asked_at = clock.boot()
-        messages = await self.reader.read(self.tenant, self.xid, self._read.position)
-        # what was heard of meanwhile is folded already
-        news = [stored for stored in messages if stored.position > self._read.position]
-        if self.on_outcome is None:
-            self._read, found = execution.fold(self._read, news, self._vouch)
-            outcomes = list(zip(news, found, strict=True))
-        else:
-            outcomes = [self._fold(stored, self._vouch) for stored in news]
+        is_all = False
+        while not is_all:
+            asked_at = clock.boot()
+            messages, is_all = await self.reader.batch(self.tenant, self.xid, self._read.position)
+            # what was heard of meanwhile is folded already
+            news = [stored for stored in messages if stored.position > self._read.position]
+            for stored, outcome in zip(news, self._fold(news, self._vouch), strict=True):
+                if (
+                    sought is not None
+                    and isinstance(outcome, envelope.Event)
+                    and self._is_mine(stored, sought)
+                ):
+                    self._found = outcome
         while self._own and self._own[0].position <= self._read.position:
             self._own.popleft()
         if self._read.position >= self.state.position:
             self.state, self.proven_at = self._read, asked_at
-        return outcomes
 
-    def _fold(self, stored: Stored, vouch: validity.Vouch) -> tuple[Stored, execution.Outcome]:
-        """The next message as the broker has it."""
+    def _is_mine(self, stored: Stored, sought: bytes) -> bool:
+        """My bytes, on my subject: an equal id is not mine."""
+        return stored.writer == self.author.writer and stored.payload == sought
+
+    def _fold(self, news: Sequence[Stored], vouch: validity.Vouch) -> Sequence[execution.Outcome]:
+        """The next messages as the broker has them, and what each was."""
+        if self.on_outcome is None:
+            self._read, outcomes = execution.fold(self._read, news, vouch)
+            return outcomes
+        return [self._folded(stored, vouch) for stored in news]
+
+    def _folded(self, stored: Stored, vouch: validity.Vouch) -> execution.Outcome:
         self._read, outcome = execution.advance(self._read, stored, vouch)
         if self.on_outcome is not None:
             self.on_outcome(self._read, stored, outcome)
-        return stored, outcome
-
-
-class _Ack(msgspec.Struct, frozen=True):
-    """What became of a publish: a position, a refusal that names the last sequence, or nobody knows."""
-
-    position: int = 0
-    last: int = 0
-    why: str = ""
-    is_full: bool = False
-    """True where the broker stores nothing more, whatever it is."""
-
-
-class _AckError(msgspec.Struct, frozen=True):
-    code: int = 0
-    err_code: int = 0
-    description: str = ""
-
-
-class _PubAck(msgspec.Struct, frozen=True):
-    seq: int = 0
-    error: _AckError | None = None
-
-
-_ACKS = msgspec.json.Decoder(_PubAck)
-
-
-async def _request(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> _Ack:
-    if nc.is_closed:
-        raise errors.BrokerClosedError
-    try:
-        reply = await jetstream.cancellable(
-            nc.request(subject, payload, timeout=PUBLISH_TIMEOUT_SECONDS, headers=headers)
-        )
-    except (nats.errors.TimeoutError, nats.errors.NoRespondersError) as error:
-        return _Ack(why=type(error).__name__)
-    except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
-        raise errors.BrokerClosedError from error
-    except nats.errors.Error as error:
-        return _Ack(why=str(error))
-    try:
-        ack = _ACKS.decode(reply.data)
-    except msgspec.DecodeError:
-        return _Ack(why="unreadable acknowledgement")
-    if ack.error is None:
-        return _Ack(position=ack.seq)
-    if ack.error.err_code in _WRONG_SEQUENCE:
-        return _Ack(last=_named_sequence(ack.error.description), why=ack.error.description)
-    if ack.error.err_code == 10054:
-        raise errors.EventTooLargeError("event", len(payload), envelope.MAX_BYTES)
-    return _Ack(why=ack.error.description, is_full=ack.error.err_code in _FULL)
-
-
-def _named_sequence(description: str) -> int:
-    """The last sequence a refusal names: `wrong last sequence: 17`; 0 where it names none."""
-    with contextlib.suppress(ValueError):
-        return int(description.rpartition(":")[2])
-    return 0
+        return outcome
 
 
 def _pauses() -> Iterator[float]:

@@ -5,12 +5,14 @@ obj.<tenant>.<xid>.<sha256>                    payloads, write-once
 obj.<tenant>.rev.<sha256>                      revisions of strategies and contracts
 names.<tenant>.<name>                          which log a name belongs to
 control.<scope>.<tenant>.<name>                what is stopped, last value
+control.policy.<tenant>                        the platform's rules, last value
+cache.<tenant>.<key>                           results that may answer other runs, last value, forgotten
 call.<shard>.<tenant>.<xid>.a<attempt>.<verb>  a runner asks a gateway
 """
 
 REVISIONS = "rev"
 """Stands where an xid would: revisions belong to the tenant."""
-CALL_VERBS = ("model", "tool", "log", "object")
+CALL_VERBS = ("model", "tool", "undo", "log", "object")
 """What a runner may ask a gateway."""
 
 
@@ -45,8 +47,14 @@ def name(tenant: str, execution: str) -> str:
 
 
 def control(scope: str, tenant: str, target: str = "") -> str:
-    """What is stopped at one scope: tenant, strategy, tool or execution. A tenant has no target of its own."""
+    """What is stopped at one scope: tenant, strategy, tool or execution; or the rules (policy) of a tenant, which like the
+    tenant itself have no target."""
     return f"control.{scope}.{tenant}.{target}" if target else f"control.{scope}.{tenant}"
+
+
+def cached(tenant: str, key: str) -> str:
+    """A result that may answer equal calls of a tenant's other runs."""
+    return f"cache.{tenant}.{key}"
 
 
 def call(shard: int, tenant: str, xid: str, number: int, verb: str) -> str:
@@ -72,3 +80,4 @@ def stream(shard: int) -> str:
 OBJECTS_STREAM = "OBJ"
 CONTROL_STREAM = "CONTROL"
 NAMES_STREAM = "NAMES"
+CACHE_STREAM = "CACHE"

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -130,7 +130,7 @@ class Tail:
 
     nc: Client
     stream: str
-    subject: str
+    subjects: Sequence[str]
     """Which subjects to hear of; wildcards are meant."""
     handle: Callable[[Delivery], None]
     """What it raises ends `run`."""
@@ -162,7 +162,7 @@ class Tail:
             except errors.BrokerClosedError:
                 raise
             except errors.BrokerError as error:
-                log.warning("tail_interrupted", stream=self.stream, subject=self.subject, why=error.message)
+                log.warning("tail_interrupted", stream=self.stream, subjects=self.subjects, why=error.message)
                 await asyncio.sleep(next(pauses))
 
     async def _deliver_until_broken(self) -> None:
@@ -200,7 +200,7 @@ class Tail:
             from_where = {"deliver_policy": "by_start_sequence", "opt_start_seq": self.handled + 1}
         elif self.start == "last_per_subject":
             from_where = {"deliver_policy": "last_per_subject"}
-        return {**_push(inbox, self.subject, headers_only=self.headers_only), **from_where}
+        return {**_push(inbox, self.subjects, headers_only=self.headers_only), **from_where}
 
     async def _deliver(self, message: Msg) -> None:
         if self._broken.is_set():
@@ -243,7 +243,7 @@ async def last_of_each(nc: Client, stream: str, subject: str) -> AsyncIterator[D
     """
     arrived: asyncio.Queue[Msg] = asyncio.Queue()
     inbox = nc.new_inbox()
-    configuration = {**_push(inbox, subject, headers_only=True), "deliver_policy": "last_per_subject"}
+    configuration = {**_push(inbox, [subject], headers_only=True), "deliver_policy": "last_per_subject"}
     async with _consumer(nc, stream, configuration, arrived.put) as pending:
         counted = 0
         while pending:
@@ -276,7 +276,7 @@ async def _consumer(
 ) -> AsyncIterator[int]:
     """A consumer while the context lasts; how many messages wait for it."""
     name = secrets.token_hex(8)
-    what = f"CONSUMER.CREATE.{stream}.{name}.{configuration['filter_subject']}"
+    what = f"CONSUMER.CREATE.{stream}.{name}"
     body = {"stream_name": stream, "config": {**configuration, "name": name}}
     try:
         subscription = await nc.subscribe(str(configuration["deliver_subject"]), cb=deliver)
@@ -292,11 +292,11 @@ async def _consumer(
                 await nc.publish(f"{jetstream.API}.CONSUMER.DELETE.{stream}.{name}")
 
 
-def _push(inbox: str, subject: str, *, headers_only: bool) -> Settings:
+def _push(inbox: str, subjects: Sequence[str], *, headers_only: bool) -> Settings:
     """A consumer that is its reader's alone: in memory, without acknowledgements, forgotten soon after."""
     return {
         "deliver_subject": inbox,
-        "filter_subject": subject,
+        "filter_subjects": list(subjects),
         "deliver_policy": "all",
         "ack_policy": "none",
         "max_deliver": 1,

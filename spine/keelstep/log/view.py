@@ -67,7 +67,7 @@ class View:
         self._tail = tail.Tail(
             nc=self.nc,
             stream=subjects.CONTROL_STREAM,
-            subject="control.>",
+            subjects=["control.>"],
             handle=self._handle,
             # the whole history: the last record alone could be an old one, written again by somebody else
             start="all",
@@ -134,7 +134,12 @@ class View:
 
     def engaged(self) -> list[Record]:
         """Everything that is stopped, as far as known."""
-        return [record for record in self._records.values() if record.engaged]
+        return [record for record in self._records.values() if record.engaged and record.scope != "policy"]
+
+    def rules(self, tenant: str) -> str:
+        """The platform's rules for a tenant as far as known, empty where there are none; where it matters, `check`."""
+        record = self._records.get(subjects.control("policy", tenant))
+        return record.rules if record is not None else ""
 
     def _why_stale(self) -> str:
         if not self.nc.is_connected:

@@ -1,51 +1,16 @@
-"""How does a test type a command? As a process of its own with a persona's kubeconfig; and what did it say?"""
+"""How does a person of a test type a command? With a kubeconfig of their own, in a namespace of the test's own."""
 
 import asyncio
-import json
-import os
 import signal
-import sysconfig
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from keelstep.testing import eventually
+from tests.integration.cli import program
 from tests.integration.kinds import api, plane
 from tests.integration.policies import samples
 from tests.integration.views import stage
-
-PROGRAM = Path(sysconfig.get_path("scripts")) / "keelstep"
-DEADLINE_SECONDS = 60.0
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL")
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What a command said."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def output(self) -> str:
-        """What it printed; the test fails here if it did not succeed."""
-        assert self.status == 0, f"exit {self.status}: {self.stderr}{self.stdout}"
-        return self.stdout
-
-    @property
-    def data(self) -> Any:
-        """The JSON it printed."""
-        return json.loads(self.output)
-
-    def refused(self, status: int) -> str:
-        """Its one line of complaint, without the program's name; the test fails here on any other exit code."""
-        assert self.status == status, f"exit {self.status}: {self.stderr}{self.stdout}"
-        lines = self.stderr.splitlines()
-        assert len(lines) == 1, self.stderr
-        assert lines[0].startswith("keelstep: "), self.stderr
-        return lines[0].removeprefix("keelstep: ")
 
 
 @dataclass(slots=True)
@@ -65,18 +30,14 @@ class Terminal:
     ) -> asyncio.subprocess.Process:
         """Begin a command, by default as admin; its standard streams are pipes."""
         who = persona or self.governed.admin
-        settings = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        settings |= {"KUBECONFIG": str(who.kubeconfig), **(environ or {})}
-        return await asyncio.create_subprocess_exec(
-            str(PROGRAM), *words, env=settings, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-        )
+        return await program.start(*words, environ={"KUBECONFIG": str(who.kubeconfig), **(environ or {})})
 
     async def type(
         self, *words: str, persona: api.Persona | None = None, environ: Mapping[str, str] | None = None
-    ) -> Said:
+    ) -> program.Said:
         """Run a command to its end, in the test's namespace."""
         process = await self.start(*words, "-n", self.namespace, persona=persona, environ=environ)
-        return await ended(process)
+        return await program.ended(process)
 
     async def place(self, name: str, **changes: Any) -> api.Object:
         """A sample of `policies/samples/given`, in the test's namespace."""
@@ -122,33 +83,15 @@ def _bind(governed: plane.Governed, namespace: str, user: str, role: str) -> Non
     plane.until(lambda: samples.may(governed, user, asked), f"{user} holds {role}")
 
 
-async def run_program(*words: str, environ: Mapping[str, str]) -> Said:
-    """Run a command that needs no cluster."""
-    pipe = asyncio.subprocess.PIPE
-    return await ended(
-        await asyncio.create_subprocess_exec(
-            str(PROGRAM), *words, env=dict(environ), stdout=pipe, stderr=pipe
-        )
-    )
-
-
-async def ended(process: asyncio.subprocess.Process) -> Said:
-    """What a command said, once it has ended."""
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        stdout, stderr = await process.communicate()
-    assert process.returncode is not None
-    return Said(process.returncode, stdout.decode(), stderr.decode())
-
-
-async def interrupted_after(process: asyncio.subprocess.Process, sign: str) -> Said:
+async def interrupted_after(process: asyncio.subprocess.Process, sign: str) -> program.Said:
     """Press Ctrl-C once the command has printed a sign of life."""
     assert process.stdout is not None
     seen = b""
-    async with asyncio.timeout(DEADLINE_SECONDS):
+    async with asyncio.timeout(program.DEADLINE_SECONDS):
         while sign.encode() not in seen:
             read = await process.stdout.read(4096)
             assert read, seen
             seen += read
     process.send_signal(signal.SIGINT)
-    rest = await ended(process)
-    return Said(rest.status, seen.decode() + rest.stdout, rest.stderr)
+    rest = await program.ended(process)
+    return program.Said(rest.status, seen.decode() + rest.stdout, rest.stderr)

@@ -1,25 +1,88 @@
 """Does `doctor` find what is missing, and say how to mend it?"""
 
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
 
 from hack.cluster import build, controlplane, settings
 from hack.cluster.testing import API
 from keelstep.log.identities import Role
+from keelstep.store import migrate
+from keelstep.store import postgres as store
 from keelstep.testing.broker import RunningBroker
+from keelstep.testing.postgres import RunningPostgres
+from tests.integration.cli import program
 from tests.integration.cli.terminal import Terminal
 from tests.integration.kinds import plane
 from tests.integration.views import stage
 
 
-async def test_a_whole_installation_is_well(terminal: Terminal, broker: RunningBroker) -> None:
-    """Exit 0; the broker is looked at too where credentials are given."""
-    creds = str(broker.installation.credentials_file(Role.READER))
-    said = await terminal.type("doctor", "-o", "json", "--nats-url", broker.url, "--nats-creds", creds)
-    found = {check["check"]: check for check in said.data}
-    assert {check["result"] for check in found.values()} == {"ok"}
-    assert found["broker"]["finding"] == "reached, all four streams are there"
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def postgres() -> AsyncIterator[RunningPostgres]:
+    """A Postgres of these tests' own."""
+    async with RunningPostgres() as running:
+        yield running
+
+
+async def test_a_whole_installation_is_well(
+    terminal: Terminal, broker: RunningBroker, postgres: RunningPostgres
+) -> None:
+    """Exit 0; broker and database are looked at too where their credentials are given."""
+    dsn = await postgres.new_database()
+    connection = await store.connect(dsn, "test")
+    await migrate.migrate(connection)
+    await connection.close()
+    site = broker.installation
+    words = (
+        *("--nats-url", broker.url, "--nats-creds", str(site.credentials_file(Role.READER))),
+        *("--nats-system-creds", str(site.credentials_file(Role.SYSTEM)), "--dsn", dsn),
+    )
+    found = _by_name(await terminal.type("doctor", "-o", "json", *words))
+    assert {name for name, check in found.items() if check["result"] != "ok"} == UNSEEN
     assert found["kind Execution"]["finding"] == "installed and current"
+    for stream in ("SPINE-0", "OBJ", "NAMES", "CONTROL"):
+        assert "messages" in found[f"stream {stream}"]["finding"]
+    assert "the broker's" in found["clock"]["finding"]
+    assert " of " in found["disk"]["finding"]
+    assert "schema" in found["database"]["finding"]
+    assert "days left" in found["authority of the views API"]["finding"]
+
+
+UNSEEN = {"programs", "serving certificates", "certificate of the broker", "views"}
+"""In this test: no Deployments, no labelled Secrets, no TLS, and nothing was projected."""
+
+
+async def test_what_a_kubeconfig_does_not_show_is_said(terminal: Terminal) -> None:
+    """Exit 0; broker and database are named as not looked at, and how to have them looked at."""
+    found = _by_name(await terminal.type("doctor", "-o", "json"))
+    assert found["broker"]["fix"] == "give --nats-url and --nats-creds"
+    assert found["database"]["fix"] == "give --dsn"
+    assert {found[name]["result"] for name in ("broker", "database")} == {"warn"}
+
+
+async def test_a_lost_stream_and_an_old_schema_are_found(
+    terminal: Terminal, own_broker: RunningBroker, postgres: RunningPostgres
+) -> None:
+    """Exit 1, and each names its fix."""
+    admin = await own_broker.administrator()
+    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=5)
+    creds = str(own_broker.installation.credentials_file(Role.READER))
+    dsn = await postgres.new_database()
+    said = await terminal.type(
+        "doctor", "-o", "json", "--nats-url", own_broker.url, "--nats-creds", creds, "--dsn", dsn
+    )
+    assert said.status == 1
+    found = {check["check"]: check for check in json.loads(said.stdout)}
+    assert found["stream CONTROL"]["result"] == "fail"
+    assert "restore it" in found["stream CONTROL"]["fix"]
+    assert found["database"]["fix"] == "start keelstep-projector of this version"
+
+
+def _by_name(said: program.Said) -> dict[str, Any]:
+    return {check["check"]: check for check in said.data}
 
 
 async def test_what_one_may_not_is_said_and_is_no_failure(terminal: Terminal) -> None:

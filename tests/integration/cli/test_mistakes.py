@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.cli.terminal import Terminal, ended
+from tests.integration.cli.program import ended
+from tests.integration.cli.terminal import Terminal
 from tests.integration.kinds import plane
 
 MISTAKES: dict[str, tuple[tuple[str, ...], int, str]] = {

@@ -10,7 +10,7 @@ import pytest_asyncio
 from keelstep.log.identities import Role
 from keelstep.testing.broker import RunningBroker
 from keelstep.testing.postgres import RunningPostgres
-from tests.integration.cli.terminal import run_program
+from tests.integration.cli import program
 from tests.integration.views.written import Writers
 
 STEPS = "SELECT step_n, event_type, summary FROM traces.steps WHERE trace_id = $1 ORDER BY step_n, event_type, summary"
@@ -38,14 +38,14 @@ async def test_the_views_are_made_again(own_broker: RunningBroker, postgres: Run
     await (await (await Writers.of(own_broker)).bound("shop", "refund-1")).refund()
     dsn = await postgres.new_database()
     environ = _environment(own_broker, dsn)
-    said = await run_program("rebuild", "views", environ=environ)
+    said = await program.run("rebuild", "views", environ=environ)
     assert said.output == "views of shard 0 rebuilt up to message 16\n"
     connection = await asyncpg.connect(dsn)
     try:
         first = await connection.fetch(STEPS, "7f" * 16)
         assert "exec.started" in {row["event_type"] for row in first}
         await connection.execute("TRUNCATE traces.lines")
-        said = await run_program("rebuild", "views", "-o", "json", environ=environ)
+        said = await program.run("rebuild", "views", "-o", "json", environ=environ)
         assert said.data == {"shard": 0, "position": 16, "goal": 16}
         assert await connection.fetch(STEPS, "7f" * 16) == first
     finally:
@@ -69,5 +69,5 @@ async def test_a_mistake_is_answered_in_one_line(
     """Its exit code, one line, and nothing was touched."""
     changes, status, message = MISTAKES[mistake]
     environ = {**_environment(own_broker, await postgres.new_database()), **changes}
-    said = await run_program("rebuild", "views", environ=environ)
+    said = await program.run("rebuild", "views", environ=environ)
     assert message in said.refused(status)

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from tests.integration.cli.terminal import Terminal, ended, interrupted_after
+from tests.integration.cli.program import ended
+from tests.integration.cli.terminal import Terminal, interrupted_after
 from tests.integration.kinds import api
 from tests.integration.views.written import Writers
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.integration.cli.terminal import Terminal, ended
+from tests.integration.cli.program import ended
+from tests.integration.cli.terminal import Terminal
 from tests.integration.kinds import api, plane
 
 REASON = ("--reason", "refunds doubled since 14:00")

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
 from nats.aio.client import Client
@@ -28,10 +28,12 @@ class Heard(list[tuple[str, str, str, int]]):
 
 
 @contextlib.asynccontextmanager
-async def following(client: Client, *, from_new: bool = True, writer: str = "*") -> AsyncIterator[Heard]:
+async def following(
+    client: Client, *, from_new: bool = True, writers: Sequence[str] = ("*",)
+) -> AsyncIterator[Heard]:
     """Follow shard 0 while the context lasts; it ends only because it is cancelled."""
     heard = Heard()
-    task = asyncio.create_task(follow.follow(client, 0, heard.wake, from_new=from_new, writer=writer))
+    task = asyncio.create_task(follow.follow(client, 0, heard.wake, from_new=from_new, writers=writers))
     try:
         yield heard
         assert not task.done()
@@ -84,7 +86,7 @@ async def test_a_new_follower_first_hears_of_every_execution_once(broker: Runnin
 async def test_a_follower_of_one_writer_hears_no_other(broker: RunningBroker, tenant: str) -> None:
     """The broker filters: a gateway's sweep is not woken by its neighbours."""
     operator, gateway = await broker.connect(Role.OPERATOR), await broker.connect(Role.GATEWAY)
-    async with following(operator, from_new=False, writer="gw") as heard:
+    async with following(operator, from_new=False, writers=["gw"]) as heard:
         await append(operator, tenant, "x", "op")
         mine = await append(gateway, tenant, "x", "gw")
         await eventually.true(lambda: heard.positions(tenant), "the gateway's message")

@@ -129,7 +129,7 @@ async def test_a_header_cannot_hide_what_comes_after_it(played: Stage, status: s
     following = Tail(
         nc=played.operator,
         stream=subjects.stream(0),
-        subject=played.event(writer="*"),
+        subjects=[played.event(writer="*")],
         handle=lambda delivery: heard.append(delivery.position),
         start="last_per_subject",
     )

@@ -2,11 +2,12 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from nats.aio.client import Client
 
+from keelstep import errors
 from keelstep.domain.state import State
 from keelstep.events import envelope, types
 from keelstep.events.frame import Stored
@@ -148,13 +149,33 @@ class Behind:
     """Reads that still see nothing new."""
     reads: int = 0
 
-    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
         """Nothing new, until it has caught up."""
         self.reads += 1
         if self.hidden > 0:
             self.hidden -= 1
-            return []
-        return await self.reader.read(tenant, xid, after)
+            return [], True
+        return await self.reader.batch(tenant, xid, after)
+
+
+@dataclass(slots=True)
+class Halting:
+    """A reader that gives one message at a time, and breaks off behind the first of them."""
+
+    reader: StreamReader
+    first: Callable[[], Awaitable[object]]
+    """What happens before anything is read."""
+    batches: int = 0
+
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
+        """The next message; the second time none, and no answer."""
+        self.batches += 1
+        if self.batches == 1:
+            await self.first()
+        if self.batches == 2:
+            raise errors.BrokerUnavailableError("broken off")
+        found = await self.reader.chunk(tenant, xid, after, 1)
+        return found, not found
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """A runner asks until somebody answers for good, and reads its log through whoever answers (DESIGN §4, §5)."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from nats.aio.msg import Msg
 from keelstep import errors
 from keelstep.domain.state import State
 from keelstep.events import frame, types
+from keelstep.events.frame import Stored
 from keelstep.log import ask
 from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
@@ -181,6 +183,22 @@ async def test_a_closed_connection_ends_the_asking(answering: Answering, gateway
             await gateway.tool(tool())
 
 
+async def test_only_so_many_requests_are_made_at_once(answering: Answering, gateway: Gateway) -> None:
+    """A gateway refuses more of one run: one with sixty contracts would begin late."""
+
+    def has_asked(times: int) -> bool:
+        return len(answering.heard) == times
+
+    answering.script = [answering.silence]
+    gateway.patience_seconds = 60
+    asking = [asyncio.create_task(gateway.tool(tool())) for _ in range(3 * runner_ask.AT_ONCE)]
+    for answered in range(len(asking)):
+        expected = min(len(asking), answered + runner_ask.AT_ONCE)
+        await eventually.true(functools.partial(has_asked, expected), f"it asked {expected} times")
+        await answering.refuse(answering.heard[answered])
+    await asyncio.gather(*asking)
+
+
 async def test_a_log_larger_than_one_reply_is_read_whole(
     stage: Stage, answering: Answering, gateway: Gateway
 ) -> None:
@@ -191,7 +209,11 @@ async def test_a_log_larger_than_one_reply_is_read_whole(
     for payload in payloads:
         await operator.request(stage.subject("op"), payload)
     answering.script = [answering.events]
-    found = await gateway.read(stage.tenant, stage.xid, 0)
+    found: list[Stored] = []
+    is_all = False
+    while not is_all:
+        chunk, is_all = await gateway.batch(stage.tenant, stage.xid, found[-1].position if found else 0)
+        found += chunk
     assert [stored.payload for stored in found] == payloads
     assert len(answering.heard) == 3
 

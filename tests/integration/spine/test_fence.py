@@ -10,13 +10,14 @@ from keelstep import errors
 from keelstep.domain import execution
 from keelstep.domain.state import State
 from keelstep.events import envelope, types
+from keelstep.log import publish
 from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
-from keelstep.log.spine import PUBLISH_TIMEOUT_SECONDS, Proposal
+from keelstep.log.spine import Proposal
 from keelstep.testing import eventually
 from keelstep.testing.broker import RunningBroker
 from tests.integration.spine import stage as stages
-from tests.integration.spine.stage import Behind, Proxy, Stage
+from tests.integration.spine.stage import Behind, Halting, Proxy, Stage
 
 
 def checked(state: State, *, events: int) -> None:
@@ -164,6 +165,32 @@ async def _has_more(stage: Stage, before: int) -> bool:
     return len(await stage.stored()) > before
 
 
+async def test_an_own_append_is_recognised_though_the_reading_breaks_off_behind_it(
+    stage: Stage, wire: Proxy
+) -> None:
+    """A long log is read in parts: what was found in one is not forgotten where the next one fails (outcome 1)."""
+    operator = await stage.begun()
+    nc = await wire.connect(stage)
+    log = await stage.log(nc=nc)
+    await log.refresh()
+
+    async def others_come_behind() -> None:
+        await operator.refresh()
+        await operator.append(stages.toggled)
+
+    halting = Halting(StreamReader(await stage.broker.connect(Role.GATEWAY), 0), others_come_behind)
+    log.reader = halting
+    asked: list[State] = []
+    wire.is_deaf = True
+    event, _ = await asyncio.gather(
+        log.append(stages.counting(stages.toggled, asked)), lose_the_acknowledgement(stage, wire, 2)
+    )
+    assert event is not None
+    assert event.type == "exec.suspended"
+    assert (len(asked), halting.batches > 2) == (1, True)
+    checked(await operator.refresh(), events=4)
+
+
 async def test_a_lost_acknowledgement_stores_once_and_is_recognised(stage: Stage, wire: Proxy) -> None:
     """The bytes are found on the writer's own subject: stored, and proposed no second time (outcome 1)."""
     await stage.begun()
@@ -236,7 +263,7 @@ async def test_a_broker_that_answers_late_stores_once(own_stage: Stage, own_brok
     own_broker.freeze()
     appending = asyncio.create_task(log.append(stages.counting(stages.toggled, asked)))
     await eventually.true(lambda: len(asked) == 1, "it was proposed")
-    done, _ = await asyncio.wait({appending}, timeout=PUBLISH_TIMEOUT_SECONDS * 1.2)
+    done, _ = await asyncio.wait({appending}, timeout=publish.TIMEOUT_SECONDS * 1.2)
     assert not done
     own_broker.thaw()
     assert await appending is not None

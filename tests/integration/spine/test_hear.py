@@ -7,7 +7,7 @@ from nats.aio.client import Client
 
 from keelstep.domain.state import State
 from keelstep.events.frame import Stored
-from keelstep.log import spine
+from keelstep.log import publish
 from keelstep.log.spine import Log
 from tests.integration.spine.stage import Stage, attempted, started, toggled
 
@@ -15,7 +15,7 @@ from tests.integration.spine.stage import Stage, attempted, started, toggled
 class Unread:
     """A reader that nobody may need."""
 
-    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
         """Not here."""
         raise AssertionError("the log was read")
 
@@ -62,15 +62,15 @@ async def test_an_append_may_be_heard_of_before_it_is_acknowledged(
 ) -> None:
     """The delivery may overtake the acknowledgement."""
     log = await hearing(stage)
-    request = spine._request
+    send = publish.send
 
-    async def overtaken(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> spine._Ack:
-        ack = await request(nc, subject, payload, headers)
+    async def overtaken(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> publish.Ack:
+        ack = await send(nc, subject, payload, headers)
         last = (await stage.stored())[-1]
         log.hear(last.position, last.stored_at)
         return ack
 
-    monkeypatch.setattr(spine, "_request", overtaken)
+    monkeypatch.setattr(publish, "send", overtaken)
     await log.append(started)
     assert log.read_position == log.state.position
     assert log.state == await read(stage)

@@ -6,8 +6,15 @@ from keelstep import kube
 from keelstep.cli import exits, options, reading
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
+from keelstep.domain import flood, restored
 from keelstep.kinds.execution import TERMINAL_PHASES
 from keelstep.kube import Object
+
+_HELD = {
+    restored.REASON: "the log came from a backup: look into the books of its tools",
+    flood.REASON: "its runner filled the log with what is no event: find out why, see `keelstep verify`",
+}
+"""Runs that go on only once a person has taken them over, by the reason of their status."""
 
 
 def add(app: typer.Typer) -> None:
@@ -39,6 +46,11 @@ async def _change(session: Session, name: str, spec: Object, verb: str, done: st
     if phase in TERMINAL_PHASES:
         raise exits.failed(f"Execution {name} has ended already ({phase}): there is nothing to {verb}")
     ((field, wanted),) = spec.items()
+    held = _HELD.get(execution.get("status", {}).get("reason", ""))
+    if verb == "resume" and held is not None and not execution["spec"].get("suspend", False):
+        raise exits.refused(
+            f"Execution {name} waits because {held}, then hold it yourself with `keelstep suspend {name}`, and let it go on"
+        )
     if bool(execution["spec"].get(field, False)) is wanted:
         changed, told = execution, f"Execution {name} is {done} already"
     else:

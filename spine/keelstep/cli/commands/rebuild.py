@@ -4,6 +4,7 @@ The one command for whoever runs the installation: it needs the broker and the d
 """
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 import uvloop
 
 from keelstep import errors
-from keelstep.cli import exits, show
+from keelstep.cli import exits, options, show
 from keelstep.cli.show import Output, Show
 from keelstep.events.signing import Keyring
 from keelstep.log import connection, identities
@@ -20,63 +21,19 @@ from keelstep.log.identities import Role
 if TYPE_CHECKING:
     from keelstep.store import rebuild
 
-NatsUrl = Annotated[
-    str,
-    typer.Option(
-        "--nats-url",
-        envvar="KEELSTEP_NATS_URL",
-        help="The broker, nats://host:port; several of a cluster separated by commas.",
-        metavar="URL",
-        show_default=False,
-    ),
-]
-NatsCreds = Annotated[
-    Path,
-    typer.Option(
-        "--nats-creds",
-        envvar="KEELSTEP_NATS_CREDENTIALS",
-        help="Credentials of the identity projector.",
-        metavar="FILE",
-        show_default=False,
-    ),
-]
-NatsCa = Annotated[
-    Path | None,
-    typer.Option(
-        "--nats-ca",
-        envvar="KEELSTEP_NATS_CA_FILE",
-        help="The CA of the broker's certificate.",
-        metavar="FILE",
-    ),
-]
-KeyringFile = Annotated[
-    Path,
-    typer.Option(
-        "--keyring",
-        envvar="KEELSTEP_KEYRING",
-        help="Public keys of operator and gateway.",
-        metavar="FILE",
-        show_default=False,
-    ),
-]
-Dsn = Annotated[
-    str,
-    typer.Option(
-        "--dsn",
-        envvar="KEELSTEP_POSTGRES_DSN",
-        help="The database, postgresql://…",
-        metavar="DSN",
-        show_default=False,
-    ),
-]
-Shard = Annotated[
-    int, typer.Option("--shard", envvar="KEELSTEP_SHARD", help="The shard.", min=0, metavar="N")
-]
+NatsCreds = Annotated[Path, options.nats_creds("projector")]
 AcceptNewStream = Annotated[
     bool,
     typer.Option(
         "--accept-new-stream",
         help="Go on although the stream is not the one the tables came from: what only they hold is lost.",
+    ),
+]
+ForgetArchived = Annotated[
+    bool,
+    typer.Option(
+        "--forget-archived",
+        help="Go on although archived runs lose their rows until `keelstep archive restore` puts them back.",
     ),
 ]
 Resume = Annotated[
@@ -102,13 +59,14 @@ def add(app: typer.Typer) -> None:
 
 
 def _views(
-    nats_url: NatsUrl,
+    nats_url: options.NatsUrl,
     nats_creds: NatsCreds,
-    keyring: KeyringFile,
-    dsn: Dsn,
-    nats_ca: NatsCa = None,
-    shard: Shard = 0,
+    keyring: options.KeyringFile,
+    dsn: options.Dsn,
+    nats_ca: options.NatsCa = None,
+    shard: options.Shard = 0,
     accept_new_stream: AcceptNewStream = False,
+    forget_archived: ForgetArchived = False,
     resume: Resume = False,
     output: Annotated[
         Output, typer.Option("--output", "-o", help="table, json or yaml.", metavar="FORM")
@@ -122,7 +80,8 @@ def _views(
     if not nats_creds.is_file():
         raise exits.usage(f"--nats-creds: {nats_creds} is no file")
     progress = _Progress()
-    ask = _rebuild(nats_url, nats_creds, nats_ca, keys, dsn, shard, accept_new_stream, resume, progress)
+    choices = _Choices(accept_new_stream=accept_new_stream, forget_archived=forget_archived, resume=resume)
+    ask = _rebuild(nats_url, nats_creds, nats_ca, keys, dsn, shard, choices, progress)
     try:
         done = uvloop.run(ask)
     except KeyboardInterrupt:
@@ -134,6 +93,15 @@ def _views(
         out.line(f"views of shard {shard} rebuilt up to message {done.position}")
     else:
         out.data({"shard": shard, "position": done.position, "goal": done.goal})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choices:
+    """What a person knows and wants nevertheless."""
+
+    accept_new_stream: bool
+    forget_archived: bool
+    resume: bool
 
 
 class _Progress:
@@ -171,8 +139,7 @@ async def _rebuild(
     keys: Keyring,
     dsn: str,
     shard: int,
-    accept: bool,
-    resume: bool,
+    choices: _Choices,
     progress: _Progress,
 ) -> "rebuild.Report":
     try:
@@ -193,8 +160,9 @@ async def _rebuild(
             dsn,
             keys,
             shard,
-            accept_new_stream=accept,
-            resume=resume,
+            accept_new_stream=choices.accept_new_stream,
+            resume=choices.resume,
+            forget_archived=choices.forget_archived,
             on_report=lambda at: progress.at(at.position, at.goal),
         )
     except errors.Stalled as error:

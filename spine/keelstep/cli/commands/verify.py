@@ -1,5 +1,6 @@
 """`keelstep verify NAME`: can a run's log be trusted, and does the Execution's status tell the same?"""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -120,10 +121,10 @@ def _print(session: Session, verified: resources.ExecutionVerification, agreemen
             ("Chain", chain if verified.chain.ok else f"broken at message {verified.chain.broken_at}"),
             (
                 "Signatures",
-                f"missing or wrong on messages {', '.join(map(str, bad))}" if bad else "all there",
+                f"missing or wrong on messages {_some(bad)}" if bad else "all there",
             ),
             ("Gaps", len(verified.gaps) or "none"),
-            ("Voids", len(verified.voids) or "none"),
+            ("Voids", verified.summary.voids or "none"),
             ("Status", agrees),
             (
                 "Cost",
@@ -133,3 +134,8 @@ def _print(session: Session, verified: resources.ExecutionVerification, agreemen
     )
     for finding in (*verified.findings, *agreement.findings):
         session.show.line(f"- {finding}")
+
+
+def _some(positions: Sequence[int], most: int = 10) -> str:
+    more = f" and {len(positions) - most} more" if len(positions) > most else ""
+    return ", ".join(map(str, positions[:most])) + more

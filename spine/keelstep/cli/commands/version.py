@@ -2,13 +2,13 @@
 
 import asyncio
 import inspect
-from importlib import metadata
 from typing import Annotated
 
 import typer
 
 from keelstep import errors
 from keelstep.cli import exits, options, session
+from keelstep.cli import version as versions
 from keelstep.cli.access import Person
 from keelstep.cli.show import Output, Show
 from keelstep.kinds import API_VERSION
@@ -25,7 +25,7 @@ def add(app: typer.Typer) -> None:
         ] = False,
     ) -> None:
         if version:
-            typer.echo(f"keelstep {own()}")
+            typer.echo(f"keelstep {versions.own()}")
             raise typer.Exit(0)
 
     root.__doc__ = None
@@ -42,7 +42,7 @@ _DOC = """Print versions: of this program, its kinds, the cluster."""
 
 
 def _version(output: Output, kubeconfig: str | None, context: str | None, namespace: str | None) -> None:
-    found = {"keelstep": own(), "kinds": API_VERSION, "views": resources.API_VERSION}
+    found = {"keelstep": versions.own(), "kinds": API_VERSION, "views": resources.API_VERSION}
     found["kubernetes"] = asyncio.run(_cluster(kubeconfig, context))
     if output is Output.TABLE:
         Show(output).facts(found.items())
@@ -58,11 +58,3 @@ async def _cluster(kubeconfig: str | None, context: str | None) -> str:
             return str((await person.read("/version"))["gitVersion"]).lstrip("v")
     except errors.KeelstepError as error:
         return f"not reached: {exits.of(error).message}"
-
-
-def own() -> str:
-    """The installed distribution's version."""
-    try:
-        return metadata.version("keelstep")
-    except metadata.PackageNotFoundError:
-        return "unknown"

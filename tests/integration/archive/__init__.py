@@ -1,0 +1,1 @@
+"""Do logs leave the stream without anything being lost, wherever the archivist dies?"""

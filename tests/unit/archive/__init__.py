@@ -1,0 +1,1 @@
+"""Is an archive's file what it says, whatever happens to it?"""
