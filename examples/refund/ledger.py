@@ -15,11 +15,11 @@ from concurrent import futures
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-Kind = Literal["credit", "refund", "reply"]
+Kind = Literal["credit", "revocation", "refund", "reply"]
 
 T = TypeVar("T")
 
-PREFIXES: dict[Kind, str] = {"credit": "CR", "refund": "RF", "reply": "RE"}
+PREFIXES: dict[Kind, str] = {"credit": "CR", "revocation": "RV", "refund": "RF", "reply": "RE"}
 COLUMNS = "id, key, kind, order_id, ticket_id, amount, request, booked_at"
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS bookings (

@@ -158,13 +158,16 @@ def main() -> None:
     """Read the arguments and serve."""
     parser = argparse.ArgumentParser(prog="python -m examples.refund.model", description="A scripted model.")
     parser.add_argument("--port", type=serving.port, default=0, help="0 takes a free one (default)")
+    parser.add_argument(
+        "--host", default=serving.HOST, help="where to listen; 0.0.0.0 in a Pod (default: here)"
+    )
     parser.add_argument("--script", type=pathlib.Path, required=True, help="YAML file with the scenarios")
     arguments = parser.parse_args()
     try:
         replies = script.load(arguments.script)
     except script.ScriptError as error:
         sys.exit(str(error))
-    asyncio.run(serving.serve(application(replies), arguments.port))
+    asyncio.run(serving.serve(application(replies), arguments.port, arguments.host))
 
 
 if __name__ == "__main__":

@@ -47,6 +47,12 @@ class CreditBody(Body):
     note: Annotated[str, pydantic.Field(max_length=500)] = ""
 
 
+class RevocationBody(Body):
+    """Take store credit back."""
+
+    credit: str
+
+
 class RefundBody(Body):
     """Pay money back for an order."""
 
@@ -72,6 +78,36 @@ async def post_credit(request: web.Request) -> web.Response:
     body = await _read(request, CreditBody)
     _check_amount(body.order, body.amount)
     return await _book(request, "credit", key, body, order=body.order, amount=body.amount)
+
+
+async def get_credits(request: web.Request) -> web.Response:
+    """GET /orders/{id}/credits: what was credited for an order and not revoked, of one reference if asked; needs token."""
+    _writer(request, key_required=False)
+    order = _order(request.match_info["id"])
+    bookings = await request.app[LEDGER].bookings()
+    revoked = {each.request["credit"] for each in bookings if each.kind == "revocation"}
+    found = [each for each in bookings if each.kind == "credit" and each.order == order.id]
+    return web.json_response(
+        {
+            "credits": [
+                {"id": each.id, "amount": each.amount, "reference": each.key, "state": _state(each)}
+                for each in found
+                if each.id not in revoked and request.query.get("reference", each.key) == each.key
+            ]
+        }
+    )
+
+
+async def post_revocation(request: web.Request) -> web.Response:
+    """POST /credits/{id}/revoke; needs token and key."""
+    key = _writer(request, key_required=True)
+    number = request.match_info["id"]
+    bookings = await request.app[LEDGER].bookings()
+    credit = next((each for each in bookings if each.kind == "credit" and each.id == number), None)
+    if credit is None:
+        refusal.refuse(404, "UnknownCredit", f"there is no credit {number!r}")
+    body = RevocationBody(credit=number)
+    return await _book(request, "revocation", key, body, order=credit.order, amount=credit.amount)
 
 
 async def post_refund(request: web.Request) -> web.Response:
@@ -184,6 +220,8 @@ def _state(booking: ledger.Booking) -> str:
     match booking.kind:
         case "credit":
             return "granted"
+        case "revocation":
+            return "revoked"
         case "reply":
             return "sent"
         case "refund":
@@ -212,7 +250,9 @@ def application(database: pathlib.Path, token: str) -> web.Application:
     app.add_routes(
         [
             web.get("/orders/{id}", get_order),
+            web.get("/orders/{id}/credits", get_credits),
             web.post("/credits", post_credit),
+            web.post("/credits/{id}/revoke", post_revocation),
             web.post("/tickets/{id}/replies", post_reply),
             web.post("/refunds", post_refund),
             web.get("/ledger", get_ledger),
@@ -231,6 +271,9 @@ def main() -> None:
         prog="python -m examples.refund.service", description="The example shop."
     )
     parser.add_argument("--port", type=serving.port, default=0, help="0 takes a free one (default)")
+    parser.add_argument(
+        "--host", default=serving.HOST, help="where to listen; 0.0.0.0 in a Pod (default: here)"
+    )
     parser.add_argument("--database", type=pathlib.Path, required=True, help="SQLite file; made if missing")
     parser.add_argument(
         "--token-file", type=pathlib.Path, required=True, help="file with the token for effects"
@@ -243,7 +286,7 @@ def main() -> None:
     if not token:
         sys.exit(f"--token-file {arguments.token_file} is empty; python -m examples.refund.render makes one")
     try:
-        asyncio.run(serving.serve(application(arguments.database, token), arguments.port))
+        asyncio.run(serving.serve(application(arguments.database, token), arguments.port, arguments.host))
     except sqlite3.Error as error:
         sys.exit(f"cannot use --database {arguments.database}: {error}")
 

@@ -23,8 +23,8 @@ def port(text: str) -> int:
     return number
 
 
-async def serve(app: web.Application, port: int) -> None:
-    """Serve on 127.0.0.1 until SIGTERM or SIGINT; prints `listening on http://127.0.0.1:PORT` once it is ready.
+async def serve(app: web.Application, port: int, host: str = HOST) -> None:
+    """Serve until SIGTERM or SIGINT, to this machine alone; prints `listening on http://127.0.0.1:PORT` once it is ready.
 
     Port 0 takes a free one. Exits with status 1 and one sentence if it cannot listen.
     """
@@ -35,12 +35,12 @@ async def serve(app: web.Application, port: int) -> None:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        await web.TCPSite(runner, HOST, port).start()
-        print(f"listening on http://{HOST}:{runner.addresses[0][1]}", flush=True)
+        await web.TCPSite(runner, host, port).start()
+        print(f"listening on http://{host}:{runner.addresses[0][1]}", flush=True)
         await stop.wait()
     except OSError as error:
         sys.exit(
-            f"cannot listen on {HOST}:{port}: {error.strerror}; choose another --port, or 0 for a free one"
+            f"cannot listen on {host}:{port}: {error.strerror}; choose another --port, or 0 for a free one"
         )
     finally:
         await runner.cleanup()

@@ -1,12 +1,15 @@
 """How do runners' requests arrive, and how are they answered? One queue group of all gateways, one task per request.
 
 Who asks is said by the subject, which the broker enforces; a request's own fields only say what about. While a request is
-worked on its asker hears a heartbeat every two seconds. What the answer is, is found in `toolcalls` and `modelcalls`.
+worked on its asker hears a heartbeat every two seconds. What the answer is, is found in `toolcalls`, `undocalls`,
+`modelcalls`.
 """
 
 import asyncio
+import contextlib
 import re
 import traceback
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, assert_never
@@ -30,12 +33,19 @@ from keelstep_gateway.metrics import Metrics
 from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.presence import NAME
 from keelstep_gateway.toolcalls import ToolCalls
+from keelstep_gateway.undocalls import UndoCalls
 
 log = structlog.get_logger(__name__)
 
 READS_AT_ONCE = 64
+MOST_OF_ONE_RUN = 16
+"""Requests of one run that are worked on at once: twice as many as one attempt makes at once."""
+MOST_REQUEST_BYTES = 64 * 1024
+"""A request names what it is about; whatever is long stands in the object store."""
+_READS = ("log", "object")
 _DIGEST = re.compile(r"^[0-9a-f]{64}$")
 _READ_PAUSE_SECONDS = 0.05
+_NOBODY = answers.refuse("RequestInvalid", "the subject is not one of a runner's")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +57,17 @@ class _Asker:
     attempt: int
     verb: str
 
+    @property
+    def run(self) -> tuple[str, str]:
+        """Which run it is of."""
+        return self.tenant, self.xid
+
 
 @dataclass(slots=True)
 class _Heart:
     """Beats now and then until it is stopped; most answers come before the first beat."""
 
-    beat: Callable[[], None]
+    beat: Callable[[], object]
     _next: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -78,12 +93,15 @@ class Calls:
     executions: Executions
     reader: StreamReader
     tools: ToolCalls
+    undos: UndoCalls
     models: ModelCalls
     metrics: Metrics
     most_waiting: int
     """Wishes for calls that are worked on or wait; more are refused, for another gateway to take."""
     _subscriptions: list[Subscription] = field(default_factory=list)
     _requests: set["asyncio.Task[None]"] = field(default_factory=set)
+    _of_run: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Requests that are worked on, by tenant and execution."""
     _reads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READS_AT_ONCE))
     _waiting: int = 0
 
@@ -119,31 +137,61 @@ class Calls:
             log.warning("not_drained", left=len(self._requests | self.executions.flights()))
 
     async def _received(self, message: Msg) -> None:
-        self._begin(self._serve(message))
+        if not message.reply:
+            return
+        asker = _asker(message.subject)
+        if asker is None:
+            await self._turn_away(message, _NOBODY)
+        elif (refused := self._refused(asker, message.data)) is not None:
+            await self._turn_away(message, refused)
+        else:
+            self._of_run[asker.run] += 1
+            self._begin(self._serve(message, asker)).add_done_callback(lambda _: self._left(asker.run))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _turn_away(self, message: Msg, refused: answers.Refused) -> None:
+        """Told at once, and no next request is taken until it is: a flood makes no heap of tasks."""
+        self.metrics.refusals.labels(refused.refusal.reason).inc()
+        await self._reply(message, *_encoded(refused))
+
+    def _refused(self, asker: _Asker, request: bytes) -> answers.Refused | None:
+        """Why a request is not even looked at."""
+        if len(request) > MOST_REQUEST_BYTES:
+            return answers.refuse("RequestInvalid", f"a request has at most {MOST_REQUEST_BYTES} bytes")
+        if self._of_run[asker.run] >= MOST_OF_ONE_RUN:
+            return answers.refuse("Busy", "this run asks too many things at once", is_transient=True)
+        return None
+
+    def _left(self, run: tuple[str, str]) -> None:
+        self._of_run[run] -= 1
+        if not self._of_run[run]:
+            del self._of_run[run]
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
+        return task
 
-    async def _serve(self, message: Msg) -> None:
+    async def _serve(self, message: Msg, asker: _Asker) -> None:
         """Answer one request, telling the asker meanwhile that somebody is at it."""
-        if not message.reply:
-            return
-        began, asker = clock.boot(), _asker(message.subject)
+        began = clock.boot()
         heart = _Heart(lambda: self._begin(self._reply(message, ask.Reply.HEARTBEAT, b"")))
         heart.start()
         try:
-            kind, payload = await self._answer(asker, message.data)
+            # what was read is held until it is sent: so much of it at once, and reads never wait for calls
+            place: contextlib.AbstractAsyncContextManager[None] = (
+                self._reads if asker.verb in _READS else contextlib.nullcontext()
+            )
+            async with place:
+                kind, payload = await self._answer(asker, message.data)
+                heart.stop()
+                self.metrics.answered(asker.verb, kind.value, began)
+                points.reached("gateway.before.reply")
+                await self._reply(message, kind, payload)
         finally:
             heart.stop()
-        self.metrics.answered(asker.verb if asker is not None else "", kind.value, began)
-        points.reached("gateway.before.reply")
-        await self._reply(message, kind, payload)
 
-    async def _answer(self, asker: _Asker | None, request: bytes) -> tuple[ask.Reply, bytes]:
-        if asker is None:
-            return _encoded(answers.refuse("RequestInvalid", "the subject is not one of a runner's"))
+    async def _answer(self, asker: _Asker, request: bytes) -> tuple[ask.Reply, bytes]:
         structlog.contextvars.bind_contextvars(
             execution=asker.xid, tenant=asker.tenant, attempt=asker.attempt
         )
@@ -168,25 +216,25 @@ class Calls:
             return _encoded(answers.refuse("Fault", "the gateway met a fault of its own", is_transient=True))
 
     async def _bounded(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
-        """The answer, in turn: reads never wait for calls."""
-        match asker.verb:
-            case "log" | "object":
-                async with self._reads:
-                    return await self._read(asker, hold, request)
-            case _:
-                if self._waiting >= self.most_waiting:
-                    return answers.refuse("Busy", "this gateway has enough to do", is_transient=True)
-                self._waiting += 1
-                try:
-                    return await self._call(asker, hold, request)
-                finally:
-                    self._waiting -= 1
+        """The answer; of calls, so many at once."""
+        if asker.verb in _READS:
+            return await self._read(asker, hold, request)
+        if self._waiting >= self.most_waiting:
+            return answers.refuse("Busy", "this gateway has enough to do", is_transient=True)
+        self._waiting += 1
+        try:
+            return await self._call(asker, hold, request)
+        finally:
+            self._waiting -= 1
 
     async def _call(self, asker: _Asker, hold: Hold, request: bytes) -> answers.Answer:
         if asker.verb == "model":
             return await self.models.answer(
                 hold, asker.attempt, msgspec.json.decode(request, type=ask.AskModel)
             )
+        if asker.verb == "undo":
+            wanted = msgspec.json.decode(request, type=ask.AskUndo)
+            return await self.undos.answer(hold, asker.attempt, wanted.undo, max(wanted.after, wanted.seen))
         wish = msgspec.json.decode(request, type=ask.AskTool)
         seen = max(wish.after, wish.seen)
         return await self.tools.answer(hold, asker.attempt, (wish.plan_seq, wish.index), seen)
@@ -211,11 +259,14 @@ class Calls:
 
     async def _events(self, hold: Hold, after: int, position: int) -> bytes:
         """What is stored after a position, as frames; the message at `position` among it, or the chunk is full."""
-        held = await hold.stored(after, position) if position else None
+        if not position:  # the log itself is asked for, and has its place among the reads
+            return frame.pack(await self.reader.chunk(hold.tenant, hold.xid, after, ask.CHUNK_BYTES))
+        held = await hold.stored(after, position)
         if held is not None:
             return frame.pack(held)
         while True:
-            messages = await self.reader.chunk(hold.tenant, hold.xid, after, ask.CHUNK_BYTES)
+            async with self._reads:
+                messages = await self.reader.chunk(hold.tenant, hold.xid, after, ask.CHUNK_BYTES)
             payload = frame.pack(messages)
             last = messages[-1].position if messages else after
             if last >= position or len(payload) >= ask.CHUNK_BYTES:

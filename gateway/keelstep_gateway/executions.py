@@ -5,6 +5,7 @@ Everything here is a cache: dropping it loses nothing, so the oldest go first. N
 
 import asyncio
 import secrets
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ import structlog
 from nats.aio.client import Client
 
 from keelstep import errors
-from keelstep.domain import canonical, revision
+from keelstep.domain import canonical, present, revision
 from keelstep.domain.state import State
 from keelstep.events import signing, types, value
 from keelstep.events.frame import Stored
@@ -26,11 +27,13 @@ from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.metrics import Metrics
+from keelstep_gateway.payloads import Payloads
 
 log = structlog.get_logger(__name__)
 
 _REVISIONS_CACHED = 2_000
-_ARGUMENTS_CACHED = 64
+MOST_ARGUMENTS_BYTES = 256 * 1024
+"""Arguments that are larger are not loaded."""
 _PAUSE_SECONDS = 0.5
 
 
@@ -41,10 +44,10 @@ class _Counted:
     reader: StreamReader
     metrics: Metrics
 
-    async def read(self, tenant: str, xid: str, after: int) -> Sequence[Stored]:
-        """Every message of an execution after a stream sequence."""
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
+        """The next messages of an execution after a stream sequence."""
         self.metrics.reads.inc()
-        return await self.reader.read(tenant, xid, after)
+        return await self.reader.batch(tenant, xid, after)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +66,13 @@ class Executions:
     concurrency: int
     """Calls in flight at once; more wait their turn, before anything is claimed."""
     _holds: OrderedDict[tuple[str, str], Hold] = field(default_factory=OrderedDict)
+    _alive: "weakref.WeakValueDictionary[tuple[str, str], Hold]" = field(
+        default_factory=weakref.WeakValueDictionary
+    )
+    """Those and every other that somebody still works with: two holds on one execution would not know each other's
+    flights."""
     _revisions: OrderedDict[str, Any] = field(default_factory=OrderedDict)
+    _arguments: Payloads = field(default_factory=Payloads)
     _turn: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -72,7 +81,7 @@ class Executions:
     def hold(self, tenant: str, xid: str) -> Hold:
         """The hold on an execution; a new one knows nothing yet."""
         key = (tenant, xid)
-        found = self._holds.get(key)
+        found = self._alive.get(key)
         if found is None:
             author = Author(types.Writer.GATEWAY.value, self.shard, self.signer)
             own = Log(
@@ -84,14 +93,15 @@ class Executions:
                 xid=xid,
                 does_hear=True,
             )
-            found = self._holds[key] = Hold(tenant, xid, own, self._turn, self.metrics)
-            self._forget_oldest()
+            found = self._alive[key] = Hold(tenant, xid, own, self._turn, self.metrics)
+        self._holds[key] = found
         self._holds.move_to_end(key)
+        self._forget_oldest()
         return found
 
     def hear(self, heard: follow.Heard) -> None:
         """Something was stored; it matters where the execution is held."""
-        found = self._holds.get((heard.tenant, heard.xid))
+        found = self._alive.get((heard.tenant, heard.xid))
         if found is not None:
             found.hear(heard.position, heard.stored_at)
 
@@ -110,7 +120,7 @@ class Executions:
 
     def flights(self) -> set["asyncio.Task[None]"]:
         """Every call in flight."""
-        return {flight for hold in self._holds.values() for flight in hold.flights.values()}
+        return {flight for hold in list(self._alive.values()) for flight in hold.flights.values()}
 
     async def pinned(self, hold: Hold, state: State) -> revision.Pinned:
         """The revisions a run pinned, checked against their digests.
@@ -143,7 +153,10 @@ class Executions:
         Raises:
             errors.BrokerError: they could not be read.
         """
-        payload = hold.arguments.get(sealed.digest)
+        if sealed.size > MOST_ARGUMENTS_BYTES:
+            return {}, f"they are {sealed.size} bytes; at most {MOST_ARGUMENTS_BYTES}"
+        key = (hold.tenant, hold.xid, sealed.digest)
+        payload = self._arguments.get(key)
         if payload is None:
             try:
                 payload = await self.objects.open(hold.tenant, hold.xid, sealed)
@@ -151,22 +164,20 @@ class Executions:
                 return {}, "they are not in the object store"
             except value.MismatchError:
                 return {}, "they do not match their digest"
-            hold.arguments[sealed.digest] = payload
-            if len(hold.arguments) > _ARGUMENTS_CACHED:
-                hold.arguments.popitem(last=False)
+            self._arguments.keep(key, payload)
         try:
             document = canonical.loads(payload)
         except ValueError:
             return {}, "they are not JSON"
         return (document, "") if isinstance(document, dict) else ({}, "they are not a JSON object")
 
-    async def seal(self, hold: Hold, payload: bytes) -> value.Value:
+    async def seal(self, hold: Hold, payload: bytes, media_type: str = value.JSON) -> value.Value:
         """The Value of something that happened, stored before any event names it, however long that takes.
 
         Raises:
             errors.BrokerClosedError: the connection is closed for good.
         """
-        sealed = value.seal(payload, media_type=value.JSON, salt=secrets.token_hex(16))
+        sealed = value.seal(payload, media_type=media_type, salt=secrets.token_hex(16))
         while sealed.ref is not None:
             try:
                 await self.objects.put(hold.tenant, hold.xid, sealed, payload)
@@ -174,6 +185,25 @@ class Executions:
             except errors.BrokerUnavailableError:
                 await asyncio.sleep(_PAUSE_SECONDS)
         return sealed
+
+    async def keep(
+        self, hold: Hold, spec: ToolContractSpec, output: bytes | None
+    ) -> tuple[value.Value | None, types.Shown | None]:
+        """An output and what the model is shown of it, both stored as by `seal`; none for the second where it is all.
+
+        Raises:
+            errors.BrokerClosedError: the connection is closed for good.
+        """
+        if output is None:
+            return None, None
+        sealed = await self.seal(hold, output)
+        if spec.present.select is None:
+            shown = present.show(spec, output)
+        else:  # half a second at worst, in which others' calls go on
+            shown = await asyncio.to_thread(present.show, spec, output)
+        if shown is None or shown.payload is None:
+            return sealed, shown.recorded(None) if shown is not None else None
+        return sealed, shown.recorded(await self.seal(hold, shown.payload, shown.media_type))
 
     async def _strategy(self, tenant: str, digest: str) -> tuple[str, AgentStrategySpec]:
         found: tuple[str, AgentStrategySpec] = await self._revision(tenant, digest, revision.load_strategy)

@@ -14,14 +14,16 @@ import structlog
 from nats.aio.client import Client
 
 from keelstep import errors, kube, scrape
-from keelstep.events import clock
+from keelstep.events import clock, types
 from keelstep.events.signing import Keyring, Signer
 from keelstep.log import connection, follow, identities, view
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep_gateway import credentials, prices, providers
 from keelstep_gateway.asking import Asking
+from keelstep_gateway.cache import Cache
 from keelstep_gateway.calls import Calls
+from keelstep_gateway.evaluator import Evaluator
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.law import Law
 from keelstep_gateway.metrics import Metrics
@@ -29,7 +31,9 @@ from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.models import Models
 from keelstep_gateway.perform import Performer
 from keelstep_gateway.presence import Presence
+from keelstep_gateway.reconcile import Reconciler
 from keelstep_gateway.records import Scribe
+from keelstep_gateway.send import Sender
 from keelstep_gateway.settings import Settings
 from keelstep_gateway.sweep import Sweep
 from keelstep_gateway.takeover import TakeOver
@@ -37,6 +41,8 @@ from keelstep_gateway.toolcalls import ToolCalls
 from keelstep_gateway.transports import commands
 from keelstep_gateway.transports.egress import Egress
 from keelstep_gateway.transports.router import Router
+from keelstep_gateway.undocalls import UndoCalls
+from keelstep_gateway.wishes import Wishes
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +50,7 @@ CLOCK_CHECK_SECONDS = 60.0
 START_SECONDS = 3.0
 """How long a start waits to know what is stopped before it serves reads only."""
 _PAUSE_SECONDS = 0.5
+_HEARD = (types.Writer.OPERATOR.value, types.Writer.GATEWAY.value)
 WAITING_PER_CALL = 16
 """Requests that may wait for each call that may be made at once; more are sent to another gateway."""
 
@@ -91,12 +98,19 @@ class Gateway:
             most=chosen.executions_cached,
             concurrency=chosen.concurrency,
         )
+        results = Cache(
+            nc=nc, signer=signer, keyring=keyring, objects=self.executions.objects, metrics=self.metrics
+        )
+        self.evaluator = Evaluator()
+        sender = Sender(transport=self.transport, credentials=source, evaluator=self.evaluator)
+        reconciler = Reconciler(scribe=scribe, executions=self.executions, law=self.law, sender=sender)
         performer = Performer(
             scribe=scribe,
             executions=self.executions,
             law=self.law,
-            transport=self.transport,
-            credentials=source,
+            sender=sender,
+            reconciler=reconciler,
+            cache=results,
         )
         takeover = TakeOver(
             scribe=scribe,
@@ -104,6 +118,17 @@ class Gateway:
             law=self.law,
             presence=self.presence,
             performer=performer,
+            reconciler=reconciler,
+        )
+        wishes = Wishes(
+            scribe=scribe,
+            executions=self.executions,
+            law=self.law,
+            performer=performer,
+            reconciler=reconciler,
+            takeover=takeover,
+            cache=results,
+            evaluator=self.evaluator,
         )
         self.sweep = Sweep(
             nc=nc,
@@ -117,13 +142,8 @@ class Gateway:
             shard=chosen.shard,
             executions=self.executions,
             reader=reader,
-            tools=ToolCalls(
-                scribe=scribe,
-                executions=self.executions,
-                law=self.law,
-                performer=performer,
-                takeover=takeover,
-            ),
+            tools=ToolCalls(executions=self.executions, law=self.law, wishes=wishes),
+            undos=UndoCalls(executions=self.executions, law=self.law, wishes=wishes),
             models=ModelCalls(
                 scribe=scribe,
                 executions=self.executions,
@@ -152,6 +172,10 @@ class Gateway:
         """
         signer = _signer(chosen.signing_key)
         keyring = _keyring(chosen.keyring)
+        if not keyring.knows(signer, types.Writer.GATEWAY):
+            raise errors.SettingsError(
+                f"KEELSTEP_SIGNING_KEY: KEELSTEP_KEYRING has no gateway's key {signer.kid}, so nobody would believe it"
+            )
         _text("KEELSTEP_NATS_CREDENTIALS", chosen.nats_credentials)
         source: credentials.CredentialSource
         if chosen.credentials_source == "directory":
@@ -227,11 +251,13 @@ class Gateway:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _follow(self) -> None:
+        """Hear of the operator and of all gateways; what a runner has written it names itself when it asks."""
+
         def hear(heard: follow.Heard) -> None:
             self.executions.hear(heard)
             self.sweep.hear(heard)
 
-        await follow.follow(self.nc, self.chosen.shard, hear, on_begin=self.sweep.begin)
+        await follow.follow(self.nc, self.chosen.shard, hear, writers=_HEARD, on_begin=self.sweep.begin)
 
     async def _check_clock(self) -> None:
         """Begin nothing while this clock is not the broker's."""
@@ -269,6 +295,7 @@ class Gateway:
         await self.source.close()
         await self.transport.close()
         await self.models.close()
+        self.evaluator.close()
         await self.nc.close()
 
 

@@ -12,13 +12,12 @@ One flight per call: whoever asks for a call that this process is making waits f
 
 import asyncio
 import contextlib
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import structlog
 
-from keelstep import errors
+from keelstep import errors, logs
 from keelstep.domain import revision
 from keelstep.domain.state import State
 from keelstep.events import clock
@@ -39,7 +38,7 @@ HEARING_SECONDS = 0.05
 """How long an own append is waited for to come by on the stream; then it is read."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Hold:
     """This gateway's hold on one execution."""
 
@@ -51,8 +50,6 @@ class Hold:
     metrics: Metrics
     flights: dict[Hashable, "asyncio.Task[None]"] = field(default_factory=dict)
     """Calls this process is making, by place or by model ordinal."""
-    arguments: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
-    """Loaded arguments by digest."""
     pinned: revision.Pinned | None = None
     recent: Recent = field(default_factory=Recent)
     heard: int = 0
@@ -60,7 +57,8 @@ class Hold:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.log.on_outcome = lambda _, stored, __: self.recent.add(stored)
+        recent = self.recent  # of the hold itself: then it is gone once nobody works with it
+        self.log.on_outcome = lambda _, stored, __: recent.add(stored)
 
     def hear(self, position: int, stored_at: int) -> None:
         """Something was stored."""
@@ -113,13 +111,18 @@ class Hold:
             errors.BrokerUnavailableError: it is still behind, as a follower may be, or could not be read now.
         """
         if self.log.proven_at and self._is_whole(position):
-            return self.log.state
+            return self._known(self.log.state)
         for pause in _BEHIND_PAUSES_SECONDS:
             state = await self.log.refresh()
             if state.position >= position:
-                return state
+                return self._known(state)
             await asyncio.sleep(pause)
         raise errors.BrokerUnavailableError(f"the log of {self.xid} was not read up to {position}")
+
+    def _known(self, state: State) -> State:
+        """Whoever reads it to decide works on it: what is logged from here on belongs to its trace."""
+        logs.concern(self.xid, state.trace_id)
+        return state
 
     async def stored(self, after: int, position: int) -> list[Stored] | None:
         """What is stored after one stream sequence, up to another at least; None where it is not held any more.
@@ -152,6 +155,14 @@ class Hold:
             self.flights[key] = flight
             flight.add_done_callback(lambda done: self._land(key, done))
         await asyncio.shield(flight)
+
+    async def rest(self, seconds: float) -> None:
+        """Wait in the middle of a flight, and let another call fly meanwhile."""
+        self.turn.release()
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            await self.turn.acquire()
 
     async def landed(self, key: Hashable) -> bool:
         """Wait for the flight of this key; false where there is none."""

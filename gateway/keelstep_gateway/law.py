@@ -1,4 +1,4 @@
-"""May anything begin at this moment? What is stopped, and whether this gateway can know.
+"""May anything begin at this moment? What is stopped, which rules hold, and whether this gateway can know.
 
 Its answers go into the decisions of `keelstep.domain.call`; nothing is decided here. Who does not know says so: a
 gateway that lost the broker, fell behind the control records, or has a wrong clock begins nothing.
@@ -7,7 +7,7 @@ gateway that lost the broker, fell behind the control records, or has a wrong cl
 from dataclasses import dataclass
 
 from keelstep import errors
-from keelstep.domain import call
+from keelstep.domain import call, policy
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.log.view import View
@@ -31,6 +31,11 @@ class Law:
         except errors.ControlUnavailableError as error:
             return call.Unknowable(reason=error.reason, message=error.message)
         return call.Stop(scope=record.scope, reason=record.reason) if record is not None else None
+
+    def platform(self, tenant: str) -> policy.Platform | None:
+        """The platform's rules for a tenant, as of the same moment as `standing`."""
+        rules = self.view.rules(tenant)
+        return policy.load(rules) if rules else None
 
     async def wait_known(self, within_seconds: float) -> None:
         """Return once it is known what is stopped, or after so long."""

@@ -43,6 +43,7 @@ class Metrics:
     fence_refusals: Counter = field(init=False)
     reads: Counter = field(init=False)
     ended: Counter = field(init=False)
+    cache: Counter = field(init=False)
     _gauges: dict[str, Gauge] = field(init=False)
     _tools: scrape.Bound = field(default_factory=scrape.Bound)
     _models: scrape.Bound = field(default_factory=scrape.Bound)
@@ -119,6 +120,12 @@ class Metrics:
             ["how"],
             registry=registry,
         )
+        self.cache = Counter(
+            "keelstep_tool_cache_total",
+            "Calls that a result of another run could answer, by what came of it: hit, miss, stale, unusable.",
+            ["tool", "outcome"],
+            registry=registry,
+        )
         self._gauges = {name: Gauge(name, what, registry=registry) for name, what in LOOKED_UP.items()}
 
     def gauge(self, name: str, value: Callable[[], float]) -> None:
@@ -145,12 +152,18 @@ class Metrics:
             names = self._strategies.of(state.started.strategy, state.tenant)
             self.cost_usd.labels(*names).inc(cost / 1_000_000)
 
+    def cached(self, tool: str, outcome: str) -> None:
+        """A result of another run was looked for."""
+        (name,) = self._tools.of(tool)
+        self.cache.labels(name, outcome).inc()
+
     def _tool(self, data: types.ToolResult) -> None:
-        (tool,) = self._tools.of(data.tool)
+        # a denied call may be of a tool that there is not: its name must not take a place among those that there are
         if data.attempts and (data.latency_ms or data.status == "ok"):  # not of a lost owner: nobody knows
-            self.tool_seconds.labels(tool).observe(data.latency_ms / 1_000)
+            self.tool_seconds.labels(*self._tools.of(data.tool)).observe(data.latency_ms / 1_000)
         if data.status in ("failed", "unknown") and data.error is not None:
-            self.tool_errors.labels(tool, data.error.error_class or data.error.reason).inc()
+            kind = data.error.error_class or data.error.reason
+            self.tool_errors.labels(*self._tools.of(data.tool), kind).inc()
 
     def _model(self, state: State, event: Event) -> None:
         assert isinstance(event.data, types.ModelReplied)

@@ -1,8 +1,8 @@
 """What becomes of a runner's wish for a model call? Gather, decide, apply.
 
-    decide_model ─► Answered ──► the recorded reply, never bought again
-                 ├► Refuse ──► said, not recorded (an open call is joined, or settled as lost)
-                 └► CallModel ──► model.called{reservation} ─► model, then its fallbacks ─► model.replied{settled}
+    modelcall.decide ─► Answered ──► the recorded reply, never bought again
+                     ├► Refuse ──► said, not recorded (an open call is joined, or settled as lost)
+                     └► CallModel ──► model.called{reservation} ─► model, then its fallbacks ─► model.replied{settled}
 
 The messages are the runner's own; model, parameters and tools are the pinned strategy's. Each model is asked once.
 """
@@ -13,13 +13,13 @@ from dataclasses import dataclass
 import structlog
 
 from keelstep import errors
-from keelstep.domain import call, canonical
+from keelstep.domain import call, canonical, modelcall
 from keelstep.domain.state import State
 from keelstep.events import clock, types
 from keelstep.events.envelope import Cost
 from keelstep.log import ask
 from keelstep.log.spine import Proposal
-from keelstep_gateway import answers, asking
+from keelstep_gateway import answers, asking, conversation, openai
 from keelstep_gateway.asking import Asked, Asking, Wish
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
@@ -69,7 +69,8 @@ class ModelCalls:
             verdict = self._decide(wish, attempt, state)
             if isinstance(verdict, call.Refuse):
                 return answers.refused(self._named(verdict, wish))
-            await asyncio.shield(self.asking.models.load())  # before anything is reserved
+            if not all(map(openai.speaks, wish.candidates)):
+                await asyncio.shield(self.asking.models.load())  # before anything is reserved
             await self._begin(hold, wish, attempt)
 
     async def _gather(self, hold: Hold, state: State, request: ask.AskModel) -> Wish | answers.Refused:
@@ -85,8 +86,9 @@ class ModelCalls:
             return answers.refuse(
                 "RequestInvalid", "the messages are not JSON, or not what their digest says"
             )
-        if not isinstance(messages, list) or not messages:
-            return answers.refuse("RequestInvalid", "the messages are no list, or empty")
+        problem = conversation.problem(messages)
+        if problem:
+            return answers.refuse("RequestInvalid", problem)
         tools = asking.tools_of(pinned)
         most_in = len(payload) + len(canonical.dumps(tools))  # a token is at least a byte
         most_out = pinned.strategy.model.parameters.max_tokens
@@ -102,9 +104,11 @@ class ModelCalls:
             reserved=self.asking.prices.upper_bound(candidates, most_in, most_out),
         )
 
-    def _decide(self, wish: Wish, attempt: int, state: State) -> call.Refuse | call.Answered | call.CallModel:
+    def _decide(
+        self, wish: Wish, attempt: int, state: State
+    ) -> call.Refuse | call.Answered | modelcall.CallModel:
         stop = self.law.standing(state)
-        return call.decide_model(state, wish.pinned, attempt, wish.request.ordinal, wish.reserved, stop)
+        return modelcall.decide(state, wish.pinned, attempt, wish.request.ordinal, wish.reserved, stop)
 
     def _named(self, verdict: call.Refuse, wish: Wish) -> call.Refuse:
         """The same refusal; a missing price says whose."""
@@ -125,7 +129,7 @@ class ModelCalls:
         begun = clock.boot()
 
         def propose(state: State) -> Proposal | None:
-            if not isinstance(self._decide(wish, attempt, state), call.CallModel):
+            if not isinstance(self._decide(wish, attempt, state), modelcall.CallModel):
                 return None
             return self.scribe.model_called(
                 state,

@@ -7,6 +7,7 @@ says in an error is not passed on: it may quote the conversation, or a part of t
 
 import asyncio
 import contextlib
+import dataclasses
 import importlib
 import logging
 import os
@@ -21,7 +22,7 @@ import msgspec
 import structlog
 
 from keelstep.domain import outcome
-from keelstep.kinds.contract import ErrorClass
+from keelstep.kinds.failure import ErrorClass
 from keelstep_gateway import openai, wire
 from keelstep_gateway.providers import Provider
 
@@ -38,6 +39,7 @@ _QUIET: Mapping[str, str] = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",  # else it fetches prices at import
     "LITELLM_LOCAL_ANTHROPIC_BETA_HEADERS": "True",  # likewise
     "LITELLM_MODE": "PRODUCTION",  # else it reads a .env file
+    "MAX_IMAGE_URL_DOWNLOAD_SIZE_MB": "0",  # else it fetches what a message names, past our egress
 }
 
 
@@ -140,6 +142,9 @@ class Models:
         # its warnings about a reply's form quote the reply
         warnings.filterwarnings("ignore", message="Pydantic serializer warnings", category=UserWarning)
         library.aclient_session = self._session()
+        # the same for providers that do not speak as OpenAI does; a few that bring a client of their own are not seen
+        handler = library.llms.custom_httpx.http_handler.AsyncHTTPHandler
+        handler._create_async_transport = staticmethod(lambda **_: wire.transport(MAX_BODY_BYTES))
         log.info("models_loaded")
         return library
 
@@ -221,8 +226,11 @@ def _failure(model: str, error: Exception, seen: wire.Seen) -> Failure:
 
 def _unseen(model: str, error: Exception, seen: wire.Seen) -> Failure:
     status = getattr(error, "status_code", None)
+    # of a provider's own client nobody knows whether it sent anything
+    is_on_our_wire = seen.is_used or openai.speaks(model)
+    may_be_billed = seen.was_sent or not is_on_our_wire
     if isinstance(error, TimeoutError) or status == 408:
-        return _timeout(model, may_be_billed=seen.was_sent)
+        return _timeout(model, may_be_billed=may_be_billed)
     if seen.was_sent:
         return Failure(
             reason="ModelUnavailable",
@@ -231,11 +239,13 @@ def _unseen(model: str, error: Exception, seen: wire.Seen) -> Failure:
             may_be_billed=True,
         )
     if isinstance(status, int) and 400 <= status < 500:
-        return _of_status(model, status)  # the library itself refused, or another wire than ours was used
+        # the library itself refused, or another wire than ours was used
+        return dataclasses.replace(_of_status(model, status), may_be_billed=may_be_billed)
     return Failure(
         reason="ModelUnreachable",
         message=f"{model} could not be reached",
         error_class=ErrorClass.CONNECTION_FAILED,
+        may_be_billed=may_be_billed,
     )
 
 

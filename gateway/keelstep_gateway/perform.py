@@ -3,34 +3,39 @@
     may I send? ──no──► result{failed}: it was not sent          (silent where the claim is somebody else's by now)
         │ yes
         ▼
-    send ──► judge ──may it be tried again?──► wait ──► may I send? …
+    send ──► judge ──may it be tried again?──► tool.retried ──► wait ──► may I send? …
+        ▼
+    nobody knows? ──► the contract's read may (`reconcile`)
         ▼
     tool.result, appended until it is stored: it happened
 
-Trying again under one claim appends nothing in between: the claim's deadline covers every attempt, its key is the same,
-and only the last word is a fact. What may be sent, tried again and said is decided in `domain.call` and `domain.outcome`.
+Each further attempt is in the log before it is sent, so that neither the count nor a doubt is lost with this process; a
+free read has no claim, and its attempts are counted in its result alone. What may be sent, tried again and said is
+decided in `domain.call`, `domain.retry` and `domain.outcome`; how it is sent, in `send`.
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from keelstep import errors, points
-from keelstep.domain import call, outcome
+from keelstep import errors
+from keelstep.domain import call, freshness, retry
 from keelstep.domain.outcome import Judged
 from keelstep.domain.state import State
-from keelstep.events import clock, types
+from keelstep.events import clock, envelope, registry, types
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep_gateway.credentials import CredentialSource
+from keelstep.log.spine import Proposal
+from keelstep_gateway.cache import Cache
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
+from keelstep_gateway.reconcile import Reconciler
 from keelstep_gateway.records import Scribe, Work
-from keelstep_gateway.transports import authorization
-from keelstep_gateway.transports.transport import Call, Transport
+from keelstep_gateway.send import Sender, unsent
 
 log = structlog.get_logger(__name__)
 
@@ -53,8 +58,9 @@ class Performer:
     scribe: Scribe
     executions: Executions
     law: Law
-    transport: Transport
-    credentials: CredentialSource
+    sender: Sender
+    reconciler: Reconciler
+    cache: Cache
 
     async def perform(self, hold: Hold, work: Work, args: Mapping[str, Any]) -> None:
         """Perform it and record what came of it; nothing is recorded of a claim that is no longer ours.
@@ -63,30 +69,23 @@ class Performer:
             errors.KeelstepError: the result could not be recorded; whoever finds the claim open goes on.
         """
         begun = clock.boot()
-        secrets = await self._secrets(hold, work)
+        secrets = await self.sender.secrets(hold.tenant, work.spec)
         if isinstance(secrets, Judged):
             tried: _Tried | None = _Tried(judged=secrets, attempts=0)
         else:
             tried = await self._try(hold, work, args, secrets)
         if tried is None:
             return
+        found = await self._found_out(hold, work, args, tried.judged)
         latency_ms = (clock.boot() - begun) // 1_000_000
-        await self._record(hold, work, tried, latency_ms)
-
-    async def prepare(self, tenant: str, spec: ToolContractSpec) -> None:
-        """Read the credentials before anything is claimed, so that only a missing one can stop a claimed call.
-
-        Raises:
-            errors.KeelstepError: they cannot be read now.
-        """
-        for key in authorization.keys(spec):
-            await self.credentials.get(tenant, key)
+        await self._record(hold, work, args, dataclasses.replace(tried, judged=found), latency_ms)
 
     async def _try(
         self, hold: Hold, work: Work, args: Mapping[str, Any], secrets: Mapping[str, str]
     ) -> _Tried | None:
         """Send it, again where that is allowed and can help; None where it is not ours to report."""
-        attempts, is_earlier_unknown = 0, False
+        claim = hold.log.state.claims.get(work.place) if work.claim_seq is not None else None
+        before, attempts = claim.performances - 1 if claim is not None else 0, 0
         judged: Judged | None = None
         while True:
             why = await self._why_not(hold, work)
@@ -94,49 +93,63 @@ class Performer:
                 log.info("call_left", execution=hold.xid, tool=work.tool, reason=why, attempts=attempts)
                 return None
             if why:
-                judged = judged or _failed(why, "the call was not sent")
+                judged = judged or unsent(why, "the call was not sent")
                 break
             attempts += 1
-            judged = await self._send(hold.tenant, work, args, secrets)
-            if not outcome.may_try_again(work.spec, judged, attempts):
+            left = (work.boot_deadline - clock.boot()) / clock.SECOND
+            judged = await self.sender.send(hold.tenant, work.spec, args, work.key, secrets, left)
+            again = self._again(hold, work, judged, before + attempts)
+            if again is None or not await self._is_retried(hold, work, judged, again):
                 break
-            is_earlier_unknown |= judged.status == "unknown"
-            log.info("call_tried_again", execution=hold.xid, tool=work.tool, attempts=attempts)
-            await asyncio.sleep(outcome.backoff_seconds(work.spec, attempts))
-        return _Tried(judged=outcome.altogether(work.spec, is_earlier_unknown, judged), attempts=attempts)
-
-    async def _send(
-        self, tenant: str, work: Work, args: Mapping[str, Any], secrets: Mapping[str, str]
-    ) -> Judged:
-        left = (work.boot_deadline - clock.boot()) / clock.SECOND
-        points.reached("gateway.before.send")
-        seen = await self.transport.call(
-            Call(
-                tenant=tenant,
-                spec=work.spec,
-                args=args,
-                key=work.key,
-                secrets=secrets,
-                timeout_seconds=max(0.001, min(float(work.spec.timeout_seconds), left)),
+            log.info(
+                "call_tried_again",
+                execution=hold.xid,
+                tool=work.tool,
+                attempts=before + attempts,
+                wait_ms=again.wait_ms,
             )
-        )
-        points.reached("gateway.after.send")
-        return outcome.judge(work.spec, seen)
+            await hold.rest(again.wait_ms / 1000)
+        return _Tried(judged=judged, attempts=before + attempts)
 
-    async def _secrets(self, hold: Hold, work: Work) -> dict[str, str] | Judged:
-        """The credentials the contract names, by key; or the failure it means not to have one."""
-        found: dict[str, str] = {}
-        for key in authorization.keys(work.spec):
-            try:
-                secret = await self.credentials.get(hold.tenant, key)
-            except errors.KeelstepError as error:
-                return _failed(
-                    "CredentialsUnavailable", f"the credential {key} cannot be read: {error.reason}"
-                )
-            if not secret:
-                return _failed("CredentialsMissing", f"the tenant's credentials have no key {key}")
-            found[key] = secret
-        return found
+    def _again(self, hold: Hold, work: Work, judged: Judged, attempts: int) -> retry.Again | None:
+        """Another attempt after so many, where it is allowed and can help."""
+        claim = hold.log.state.claims.get(work.place)
+        identity = envelope.identifier(hold.xid, registry.NAMES[types.ToolResult], *work.place)
+        return retry.decide(
+            work.spec,
+            judged,
+            attempts=attempts,
+            seed=claim.event_id if claim is not None else identity,
+            left_seconds=(work.boot_deadline - clock.boot()) / clock.SECOND,
+            now=self.law.now(),
+        )
+
+    async def _is_retried(self, hold: Hold, work: Work, judged: Judged, again: retry.Again) -> bool:
+        """Record the next attempt of a claim before it is made; false where it may not be. A free read needs no record."""
+        if work.claim_seq is None:
+            return True
+
+        def propose(state: State) -> Proposal | None:
+            claim = state.claims.get(work.place)
+            if claim is None or claim.seq != work.claim_seq or claim.owner != self.scribe.owner:
+                return None
+            if retry.why_not(state, claim, self.law.standing(state, work.tool), self.law.now()):
+                return None
+            return self.scribe.retried(state, claim, judged, again)
+
+        try:
+            return await hold.append(propose) is not None
+        except errors.LogFullError:
+            return False  # then what came of it is recorded as it is, for as long as that takes
+
+    async def _found_out(self, hold: Hold, work: Work, args: Mapping[str, Any], judged: Judged) -> Judged:
+        """What came of it: where its own answer leaves that open, what the contract's read says."""
+        claim = hold.log.state.claims.get(work.place)
+        is_doubtful = claim is not None and claim.is_doubtful
+        if judged.status == "ok" or (judged.status == "failed" and not is_doubtful):
+            return judged
+        found = await self.reconciler.find_out(hold, work.spec, args, work.key, last_sent=clock.boot())
+        return found or judged
 
     async def _why_not(self, hold: Hold, work: Work) -> str:
         """Why nothing may be sent now, or nothing where it may."""
@@ -161,14 +174,22 @@ class Performer:
                     return hold.log.state
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _record(self, hold: Hold, work: Work, tried: _Tried, latency_ms: int) -> None:
-        """Append the result until it is stored, or another one is."""
-        judged = tried.judged
-        output = await self.executions.seal(hold, judged.output) if judged.output is not None else None
+    async def _record(
+        self, hold: Hold, work: Work, args: Mapping[str, Any], tried: _Tried, latency_ms: int
+    ) -> None:
+        """Append the result until it is stored, or another one is; then it may answer other runs, if it may."""
+        judged, answered = tried.judged, self.law.now()
+        as_of = await self._as_of(work.spec, judged, answered)
+        output, shown = await self.executions.keep(hold, work.spec, judged.output)
         event = await hold.append(
-            lambda state: self.scribe.performed(state, work, judged, output, tried.attempts, latency_ms),
+            lambda state: self.scribe.performed(
+                state, work, judged, output, tried.attempts, latency_ms, shown, as_of
+            ),
             has_happened=True,
         )
+        if work.spec.cache is not None and event is not None and output is not None:
+            origin = types.Origin(execution=hold.xid, seq=event.seq, answered=clock.text(answered))
+            await self.cache.keep(hold, work.contract_digest, args, output, as_of, origin)
         log.info(
             "tool_called",
             execution=hold.xid,
@@ -181,11 +202,13 @@ class Performer:
             is_recorded=event is not None,
         )
 
+    async def _as_of(self, spec: ToolContractSpec, judged: Judged, answered: int) -> str:
+        """Since when an output is true, where somebody may ask."""
+        if judged.output is None or (spec.freshness is None and spec.cache is None):
+            return ""
+        # half a second at worst, in which others' calls go on
+        return await asyncio.to_thread(freshness.as_of, spec, judged.output, answered)
+
 
 def _reason(stop: call.Stop | call.Unknowable) -> str:
     return stop.reason if isinstance(stop, call.Unknowable) else "Killed"
-
-
-def _failed(reason: str, message: str) -> Judged:
-    error = types.Error(reason=reason, message=message[:300], error_class=outcome.INVALID)
-    return Judged(status="failed", error=error, was_sent=False)

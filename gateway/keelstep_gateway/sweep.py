@@ -19,7 +19,7 @@ import structlog
 from nats.aio.client import Client
 
 from keelstep import errors
-from keelstep.events import clock, types
+from keelstep.events import clock, registry, types
 from keelstep.log import follow
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.takeover import TakeOver
@@ -30,7 +30,7 @@ Key = tuple[str, str]
 """Tenant and xid."""
 YOUNG_SECONDS = 1.0
 """A call that began just now is left alone: most are over by then."""
-_ENDS = frozenset({types.NAMES[types.ToolResult], types.NAMES[types.ModelReplied]})
+_ENDS = frozenset({registry.NAMES[types.ToolResult], registry.NAMES[types.ModelReplied]})
 """Types of events after which no call is open."""
 _PAUSE_SECONDS = 2.0
 _READS_AT_ONCE = 8

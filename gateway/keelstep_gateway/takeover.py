@@ -3,7 +3,7 @@
     owner answers ──► wait for its result
     silent ──► decide ─► Retry ──► tool.retried{same key, new owner}, then perform
                                ├► Wait ──► look again later
-                               └► Settle ──► tool.result{unknown}
+                               └► Settle ──► what the contract's read says, else tool.result{unknown}
     a model call whose owner is silent ──► model.replied{lost}
 
 Asked by runners who wait for a call, and by the sweep for those nobody waits for. Decided in `domain.call`.
@@ -14,16 +14,20 @@ from dataclasses import dataclass
 import structlog
 
 from keelstep import errors
-from keelstep.domain import outcome, takeover
+from keelstep.domain import reconcile, retry, takeover
+from keelstep.domain.outcome import Judged
+from keelstep.domain.reasons import classes
 from keelstep.domain.state import Claim, ModelCall, State
 from keelstep.events import clock, types
 from keelstep.events.envelope import Cost
+from keelstep.kinds.contract import ToolContractSpec
 from keelstep.log.spine import Proposal
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
 from keelstep_gateway.perform import Performer
 from keelstep_gateway.presence import Presence
+from keelstep_gateway.reconcile import Reconciler
 from keelstep_gateway.records import Scribe, Work
 
 log = structlog.get_logger(__name__)
@@ -41,6 +45,7 @@ class TakeOver:
     law: Law
     presence: Presence
     performer: Performer
+    reconciler: Reconciler
 
     async def join_tool(self, hold: Hold, claim: Claim) -> None:
         """Wait for somebody else's result, or end the claim where nobody is there to report it; then look again."""
@@ -89,15 +94,27 @@ class TakeOver:
             return current, takeover.decide(state, current, spec, stop, self.law.now())
 
         async def apply() -> None:
-            decided: tuple[Claim, takeover.Retry | takeover.Settle | takeover.Wait] | None = None
+            decided = decide(hold.log.state)
+            found: Judged | None = None
+            has_asked = decided is not None and isinstance(decided[1], takeover.Settle)
+            if decided is not None and has_asked:
+                found = await self._find_out(hold, spec, decided[0])
+            output, shown = await self.executions.keep(
+                hold, spec, found.output if found is not None else None
+            )
 
             def propose(state: State) -> Proposal | None:
                 nonlocal decided
                 decided = decide(state)
                 match decided:
+                    case (_, takeover.Settle()) if not has_asked:
+                        return None  # its time ran out just now: look again, and ask first
                     case (current, takeover.Retry()):
-                        deadline = self.law.now() + outcome.budget_seconds(spec) * clock.SECOND
-                        return self.scribe.retried(state, current, deadline)
+                        seconds = reconcile.claim_seconds(spec, pinned.contracts)
+                        deadline = self.law.now() + seconds * clock.SECOND
+                        return self.scribe.taken_over(state, current, deadline)
+                    case (current, takeover.Settle()) if found is not None:
+                        return self.scribe.settled(state, current, found, output, shown)
                     case (current, takeover.Settle(message=message)):
                         return self.scribe.given_up(state, current, message)
                     case (_, takeover.Wait(until=until)):
@@ -108,9 +125,8 @@ class TakeOver:
             event = await hold.append(propose)
             if event is None or decided is None:
                 return
-            hold.metrics.ended.labels(
-                "retried" if isinstance(decided[1], takeover.Retry) else "unknown"
-            ).inc()
+            how = "retried" if isinstance(decided[1], takeover.Retry) else "found" if found else "unknown"
+            hold.metrics.ended.labels(how).inc()
             log.warning(
                 "claim_taken_over" if isinstance(decided[1], takeover.Retry) else "claim_settled",
                 execution=hold.xid,
@@ -123,6 +139,18 @@ class TakeOver:
         await hold.fly(claim.place, apply)
         return waits[-1] if waits else 0.0
 
+    async def _find_out(self, hold: Hold, spec: ToolContractSpec, claim: Claim) -> Judged | None:
+        """What a read says of a call whose owner is gone and whose time is over."""
+        if spec.failure_policy.reconcile is None or claim.args is None:
+            return None
+        args, problem = await self.executions.arguments(hold, claim.args)
+        if problem:
+            return None
+        late = self.law.now() - clock.parse(claim.deadline)
+        return await self.reconciler.find_out(
+            hold, spec, args, claim.key, last_sent=clock.boot() - max(0, late)
+        )
+
     async def settle_model(self, hold: Hold, open_call: ModelCall) -> None:
         """Record a model call as lost, at all that it reserved: whether it was billed is not known."""
 
@@ -131,7 +159,7 @@ class TakeOver:
             if current is None or current.ordinal != open_call.ordinal:
                 return None
             error = types.Error(
-                reason="OwnerLost", message="its gateway died during the call", error_class="Unavailable"
+                reason="OwnerLost", message="its gateway died during the call", error_class=classes.LOST
             )
             data = types.ModelReplied(
                 ordinal=current.ordinal, status="lost", error=error, owner=self.scribe.owner
@@ -149,9 +177,8 @@ class TakeOver:
         """Perform a claim that is ours now."""
         state = hold.log.state
         pinned = await self.executions.pinned(hold, state)
-        planned = state.step_at(claim.place)
-        assert planned is not None  # a plan with an open claim is the latest
-        args, problem = await self.executions.arguments(hold, planned.args)
+        assert claim.args is not None  # every claim names them
+        args, problem = await self.executions.arguments(hold, claim.args)
         if problem:
             raise errors.PayloadMissingError(f"arguments of an open claim of {claim.tool}: {problem}")
         pin, spec = state.pins[claim.tool], pinned.contracts[claim.tool]
@@ -159,13 +186,14 @@ class TakeOver:
             place=claim.place,
             tool=claim.tool,
             spec=spec,
-            args=planned.args,
+            args=claim.args,
             key=claim.key,
             tier=pin.tier,
             contract_digest=pin.digest,
             estimate_micro_usd=claim.estimate_micro_usd,
             claim_seq=claim.seq,
-            boot_deadline=begun + outcome.budget_seconds(spec) * clock.SECOND,
+            undoes=claim.undoes,
+            boot_deadline=begun + retry.budget_seconds(spec) * clock.SECOND,
         )
         await self.performer.perform(hold, work, args)
 

@@ -19,7 +19,11 @@ KEPT_SECONDS = 15.0
 class Seen:
     """What happened on the wire during one call."""
 
+    is_used: bool = False
+    """True where the call went this way at all: of one that did not, nothing is known."""
     was_sent: bool = False
+    is_broken: bool = False
+    """True where something was sent and no whole answer came."""
     status: int | None = None
     is_cut: bool = False
 
@@ -47,14 +51,25 @@ class Bounded(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """One request, one response."""
         seen = current.get() or Seen()
-        request.headers["Accept-Encoding"] = "identity"  # what is counted is what it becomes in memory
+        if seen.is_broken:
+            raise httpx.ConnectError("what was sent is not sent again")  # the library would try
+        seen.is_used, seen.status = True, None
+        request.headers["Accept-Encoding"] = "identity"
         request.extensions = {**request.extensions, "trace": seen.trace}
-        response = await self._inner.handle_async_request(request)
+        try:
+            response = await self._inner.handle_async_request(request)
+        except httpx.HTTPError:
+            seen.is_broken = seen.was_sent
+            raise
         seen.status = response.status_code
         assert isinstance(response.stream, httpx.AsyncByteStream)
+        headers = response.headers.copy()
+        headers.pop(
+            "Content-Encoding", None
+        )  # it is not unpacked: what is counted is what it becomes in memory
         return httpx.Response(
             response.status_code,
-            headers=response.headers,
+            headers=headers,
             stream=_Counted(response.stream, seen, self._max_bytes),
             extensions=response.extensions,
         )
@@ -72,18 +87,27 @@ class _Counted(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         size = 0
-        async for part in self._inner:
-            size += len(part)
-            if size > self._max_bytes:
-                self._seen.is_cut = True
-                raise TooLargeError(f"more than {self._max_bytes} bytes")
-            yield part
+        try:
+            async for part in self._inner:
+                size += len(part)
+                if size > self._max_bytes:
+                    self._seen.is_cut = True
+                    raise TooLargeError(f"more than {self._max_bytes} bytes")
+                yield part
+        except httpx.HTTPError:
+            self._seen.is_broken = True
+            raise
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
+def transport(max_bytes: int) -> Bounded:
+    """A way to a provider on which calls are seen and bounded."""
+    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEPT_SECONDS)
+    return Bounded(httpx.AsyncHTTPTransport(limits=limits), max_bytes)
+
+
 def client(max_bytes: int) -> httpx.AsyncClient:
     """A client whose calls are seen and bounded."""
-    limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEPT_SECONDS)
-    return httpx.AsyncClient(transport=Bounded(httpx.AsyncHTTPTransport(limits=limits), max_bytes))
+    return httpx.AsyncClient(transport=transport(max_bytes))

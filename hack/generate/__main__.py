@@ -7,10 +7,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from hack.generate import builtins, commands, crd, metrics, reasons, reference, structural
+from hack import dashboards
+from hack.generate import builtins, charts, commands, crd, errors, metrics, reasons, reference, structural
 
 ROOT = Path(__file__).resolve().parents[2]
-OWNED = ("crds/*.yaml",)
+OWNED = (
+    "crds/*.yaml",
+    "charts/keelstep-crds/templates/*.yaml",
+    "charts/keelstep/files/**/*.yaml",
+    f"{dashboards.FOLDER}/*.json",
+)
 """Files that only we write: one that matches and is not generated any more is stale."""
 
 
@@ -20,9 +26,12 @@ def render_all() -> dict[str, str]:
         crd.render_all()
         | reference.render_all()
         | reasons.render_all()
+        | errors.render_all()
         | builtins.render_all()
         | metrics.render_all()
+        | dashboards.render_all()
         | commands.render_all()
+        | charts.render_all()
     )
 
 

@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 
 REPEAT_SECONDS = 0.5
 """Wait before asking again after a transient refusal or without any gateway."""
+AT_ONCE = 8
+"""Requests that are waited for at once; the others wait here. A gateway takes twice as many of one run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Gateway:
     """Stored messages that came with a reply and have not been read yet."""
     _received_after: int = 0
     """The position they follow without a gap."""
+    _places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def model(self, request: ask.AskModel) -> Answer:
         """Have a model call made, or get its recorded reply."""
@@ -58,6 +61,10 @@ class Gateway:
     async def tool(self, request: ask.AskTool) -> Answer:
         """Have a planned call made, or get its recorded result."""
         return await self._events("tool", request, request.after)
+
+    async def undo(self, request: ask.AskUndo) -> Answer:
+        """Have a call undone, or get what came of that."""
+        return await self._events("undo", request, request.after)
 
     async def object(self, digest: str, *, is_revision: bool = False) -> bytes:
         """A payload by digest.
@@ -71,22 +78,16 @@ class Gateway:
             raise errors.PayloadMissingError(f"object {digest[:12]}…: {why}")
         return answer.payload
 
-    async def read(self, tenant: str, xid: str, after: int) -> Sequence[frame.Stored]:
-        """Every message of this execution after a stream sequence: what came with the last reply, where that is all."""
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[frame.Stored], bool]:
+        """The next messages of this execution, and whether these are all: what came with the last reply, where that is."""
         received, self._received = self._received, []
         found = [stored for stored in received if stored.position > after]
         if found and self._received_after <= after:
-            return found
-        found = []
-        while True:
-            answer = await self._ask("log", ask.AskLog(after=after))
-            if answer.refusal is not None:
-                raise errors.BrokerUnavailableError(f"reading the log: {answer.refusal.message}")
-            batch = list(frame.unpack(answer.payload))
-            found += batch
-            if len(answer.payload) < ask.CHUNK_BYTES:
-                return found
-            after = batch[-1].position
+            return found, True
+        answer = await self._ask("log", ask.AskLog(after=after))
+        if answer.refusal is not None:
+            raise errors.BrokerUnavailableError(f"reading the log: {answer.refusal.message}")
+        return list(frame.unpack(answer.payload)), len(answer.payload) < ask.CHUNK_BYTES
 
     async def _events(self, verb: str, request: msgspec.Struct, after: int) -> Answer:
         """Ask, and keep the events that come with the answer for the next read."""
@@ -101,7 +102,8 @@ class Gateway:
         subject = subjects.call(self.shard, self.tenant, self.xid, self.attempt, verb)
         payload = msgspec.json.encode(request)
         while True:
-            answer = await self._once(subject, payload)
+            async with self._places:
+                answer = await self._once(subject, payload)
             if answer is None:
                 log.info("asked_again", verb=verb)
             elif answer.refusal is not None and answer.refusal.is_transient:

@@ -12,10 +12,12 @@ from keelstep import errors
 from keelstep.domain import call
 from keelstep.domain.builtins import evaluation
 from keelstep.domain.outcome import Judged
+from keelstep.domain.reasons import classes
 from keelstep.domain.revision import Pinned
 from keelstep.domain.state import Place, State
 from keelstep.events import types
 from keelstep.events.value import Value
+from keelstep.kinds.transport import Builtin
 
 Verdict = call.Perform | call.Deny
 
@@ -61,30 +63,38 @@ class Call:
             case call.Join() | call.AskGate() | call.Replay():
                 raise AssertionError(f"no builtin is claimed, gated or repeated: {type(verdict).__name__}")
 
-    def still(self, verdict: Verdict) -> Callable[[State], bool]:
-        """Is the verdict the same in another state?"""
-        return lambda state: type(self.decide(state)) is type(verdict)
+    def still(self, verdict: Verdict, decided: State) -> Callable[[State], bool]:
+        """Is the verdict of one state the same in another?"""
+        return lambda state: state is decided or type(self.decide(state)) is type(verdict)
 
-    def judge(self, verdict: Verdict) -> Judged | None:
-        """What the function says; None where it may not be asked."""
+    def reads(self, verdict: Verdict) -> int | None:
+        """The number of the earlier result whose output the function reads; None where it reads none."""
         if isinstance(verdict, call.Deny):
             return None
-        builtin = verdict.spec.transport.builtin
-        if builtin is None:
-            raise errors.Stalled(
-                "RevisionInvalid", f"{verdict.planned.tool} is pinned as the builtin it is not"
-            )
-        return evaluation.evaluate(builtin, verdict.spec, self.args)
+        return evaluation.result_read(_function(verdict), self.args)
+
+    def judge(self, verdict: Verdict, document: bytes | None) -> Judged | None:
+        """What the function says, given the output that it reads; None where it may not be asked."""
+        if isinstance(verdict, call.Deny):
+            return None
+        return evaluation.evaluate(_function(verdict), verdict.spec, self.args, document)
 
     def result(
-        self, state: State, verdict: Verdict, judged: Judged | None, output: Value | None
+        self,
+        state: State,
+        verdict: Verdict,
+        judged: Judged | None,
+        output: Value | None,
+        shown: types.Shown | None,
     ) -> types.ToolResult:
         """The event's data."""
         planned = state.step_at(self.place)
         assert planned is not None
         pin = state.pins[planned.tool]
         if isinstance(verdict, call.Deny):
-            error: types.Error | None = types.Error(reason=verdict.reason, message=verdict.message[:300])
+            error: types.Error | None = types.Error(
+                reason=verdict.reason, message=verdict.message[:300], error_class=classes.DENIED
+            )
         else:
             error = judged.error if judged is not None else None
         return types.ToolResult(
@@ -93,8 +103,16 @@ class Call:
             tool=planned.tool,
             status="denied" if judged is None else judged.status,
             output=output,
+            shown=shown,
             error=error,
             attempts=0 if judged is None else 1,
             contract_digest=pin.digest,
             tier=pin.tier,
         )
+
+
+def _function(verdict: call.Perform) -> Builtin:
+    builtin = verdict.spec.transport.builtin
+    if builtin is None:
+        raise errors.Stalled("RevisionInvalid", f"{verdict.planned.tool} is pinned as the builtin it is not")
+    return builtin

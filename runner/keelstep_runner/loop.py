@@ -18,9 +18,9 @@ import structlog
 from msgspec import structs
 
 from keelstep import errors
-from keelstep.domain import revision, turn
-from keelstep.domain.state import Place, State
-from keelstep.events import envelope, types, value
+from keelstep.domain import revision, turn, unwind
+from keelstep.domain.state import State
+from keelstep.events import envelope, registry, types, value
 from keelstep.log import ask, subjects
 from keelstep.log.objects import Objects
 from keelstep.log.spine import Log, Proposal
@@ -70,7 +70,7 @@ class Loop:
                 return "NotStarted"
             if self._pinned is None:
                 self._pinned = await self._load_revisions(state)
-            payloads = await self.payloads.load(state)
+            payloads = await self.payloads.load(state) if turn.needs_payloads(state) else {}
             action = turn.decide(state, self._pinned, payloads, self.attempt)
             log.debug("decided", action=type(action).__name__, seq=state.seq)
             try:
@@ -134,6 +134,10 @@ class Loop:
                 await self._ask_gates(action.questions)
             case turn.Finish():
                 await self._finish(action)
+            case turn.Unwind():
+                await self._unwind(action)
+            case turn.AskUndo():
+                await self._ask_undo(action)
             case _:
                 assert_never(action)
         return ""
@@ -177,6 +181,29 @@ class Loop:
             stop = turn.must_stop(self.spine.state, self.attempt)
             raise errors.FencedError(stop or answer.refusal.reason)
 
+    async def _ask_undo(self, action: turn.AskUndo) -> None:
+        answer = await self.gateway.undo(
+            ask.AskUndo(undo=action.seq, after=self.spine.read_position, seen=self.spine.state.position)
+        )
+        state = await self.spine.refresh()
+        target = unwind.next_target(state)
+        if target is None or target.seq != action.seq:
+            return  # that is settled, whatever was answered
+        if answer.gate is not None:
+            plan_seq, index = target.undo_place
+            question = turn.Question(plan_seq=plan_seq, index=index, tier=answer.gate.tier, undoes=target.seq)
+            await self._ask_gates([question])
+        elif answer.refusal is not None:
+            stop = turn.must_stop_undoing(state, self.attempt)
+            raise errors.FencedError(stop or answer.refusal.reason)
+
+    async def _unwind(self, action: turn.Unwind) -> None:
+        unwinding = action.unwinding
+        if action.output is not None:
+            output = await self.payloads.seal(action.output, value.JSON, value.INLINE_LIMIT_BYTES)
+            unwinding = structs.replace(unwinding, output=output)
+        await self._append(unwinding, lambda now: True)
+
     async def _evaluate(self, action: turn.Evaluate, pinned: revision.Pinned) -> None:
         state, place = self.spine.state, (action.plan_seq, action.index)
         planned = state.step_at(place)
@@ -193,11 +220,13 @@ class Loop:
         verdict = call.decide(state)
         if verdict is None:
             return
-        judged = call.judge(verdict)
-        output = None
+        judged = call.judge(verdict, await self.payloads.earlier(state, pinned, call.reads(verdict)))
+        output, shown = None, None
         if judged is not None and judged.output is not None:
             output = await self.payloads.seal(judged.output, value.JSON, value.INLINE_LIMIT_BYTES)
-        await self._append(call.result(state, verdict, judged, output), call.still(verdict), begins=1)
+            shown = await self.payloads.show(pinned.contracts[planned.tool], judged.output)
+        data = call.result(state, verdict, judged, output, shown)
+        await self._append(data, call.still(verdict, state), begins=1)
 
     async def _propose(self, action: turn.Propose) -> None:
         state = self.spine.state
@@ -232,9 +261,13 @@ class Loop:
     async def _ask_gates(self, questions: Sequence[turn.Question]) -> None:
         for question in questions:
             asked = types.GateRequested(
-                plan_seq=question.plan_seq, index=question.index, consequence_tier=question.tier
+                plan_seq=question.plan_seq,
+                index=question.index,
+                consequence_tier=question.tier,
+                kind=question.kind,
+                undoes=question.undoes,
             )
-            await self._append(asked, _is_unasked((question.plan_seq, question.index)))
+            await self._append(asked, _unasked(question), is_undoing=question.undoes is not None)
 
     async def _finish(self, action: turn.Finish) -> None:
         finished = action.finished
@@ -244,17 +277,23 @@ class Loop:
         await self._append(finished, lambda now: True)
 
     async def _append(
-        self, data: types.Data, still_wanted: Callable[[State], bool], *, begins: int = 0
+        self,
+        data: types.Data,
+        still_wanted: Callable[[State], bool],
+        *,
+        begins: int = 0,
+        is_undoing: bool = False,
     ) -> None:
         """Append an event of ours while it is still wanted and we may still write; `begins` counts the steps it begins.
 
         Raises:
             errors.FencedError: a newer attempt, the end, a suspension or a cancellation came first.
         """
-        name = types.NAMES[type(data)]
+        name = registry.NAMES[type(data)]
 
         def propose(state: State) -> Proposal | None:
-            why = turn.must_stop(state, self.attempt)
+            must_stop = turn.must_stop_undoing if is_undoing else turn.must_stop
+            why = must_stop(state, self.attempt)
             if why:
                 raise errors.FencedError(why)
             if not still_wanted(state):
@@ -271,6 +310,5 @@ class Loop:
         await self.spine.append(propose)
 
 
-def _is_unasked(place: Place) -> Callable[[State], bool]:
-    """Does the question still need asking, and the call still an answer?"""
-    return lambda now: not (place in now.gates or place in now.results or place in now.claims)
+def _unasked(question: turn.Question) -> Callable[[State], bool]:
+    return lambda now: turn.is_to_ask(now, question)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keelstep import errors
-from keelstep.domain import canonical, transcript
+from keelstep.domain import canonical, present, transcript
+from keelstep.domain.revision import Pinned
 from keelstep.domain.state import State
-from keelstep.events import value
+from keelstep.events import types, value
+from keelstep.kinds.contract import ToolContractSpec
 from keelstep.log.objects import Objects
 from keelstep_runner.ask import Gateway
 
@@ -57,6 +59,30 @@ class Payloads:
         except ValueError:
             return {}, "they are not JSON"
         return (document, "") if isinstance(document, dict) else ({}, "they are not a JSON object")
+
+    async def earlier(self, state: State, pinned: Pinned, number: int | None) -> bytes | None:
+        """The output of an earlier result, as far as the model may see it; None where it has none to see.
+
+        Raises:
+            errors.PayloadMissingError: the gateway does not have it.
+            errors.ObjectForgedError: it is not what its digest says.
+        """
+        found = state.answer_of(number) if number is not None else None
+        spec = pinned.contracts.get(found.tool) if found is not None else None
+        if found is None or found.output is None or spec is None:
+            return None
+        try:
+            return present.visible(spec, await self.open(found.output))
+        except present.PresentError:
+            return None
+
+    async def show(self, spec: ToolContractSpec, output: bytes) -> types.Shown | None:
+        """What the model is shown of an output, stored; None where that is the whole of it."""
+        shown = present.show(spec, output)
+        if shown is None or shown.payload is None:
+            return shown.recorded(None) if shown is not None else None
+        sealed = await self.seal(shown.payload, shown.media_type, value.INLINE_LIMIT_BYTES)
+        return shown.recorded(sealed)
 
     async def seal(self, payload: bytes, media_type: str, inline_limit_bytes: int) -> value.Value:
         """A payload's Value, stored where it is not inline before any event names it."""

@@ -30,7 +30,8 @@ def run() -> None:
     """Run one attempt of one execution; everything it needs is in the environment."""
     chosen = settings.load(Settings, "keelstep-runner")
     logs.configure("runner")
-    logs.bind(execution=chosen.execution_id, tenant=chosen.tenant, attempt=chosen.attempt)
+    logs.bind(tenant=chosen.tenant, attempt=chosen.attempt)
+    logs.concern(chosen.execution_id, chosen.trace_id)
     points.configure(crash_at=chosen.crash_at, stop_at=chosen.stop_at)
     sys.exit(uvloop.run(_run(chosen)))
 

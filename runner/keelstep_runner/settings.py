@@ -21,6 +21,8 @@ class Settings(pydantic_settings.BaseSettings):
     """The execution's namespace."""
     execution_id: str = pydantic.Field(min_length=1)
     """The xid: the identity of its log."""
+    trace_id: str = ""
+    """Its trace, for log lines. Default: none, as an older operator sets none."""
     attempt: int = pydantic.Field(ge=1)
     """Which attempt this process is; an older one is fenced out."""
     shard: int = pydantic.Field(default=0, ge=0)

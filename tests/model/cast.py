@@ -8,7 +8,8 @@ import dataclasses
 from typing import Any
 
 from keelstep.domain import money, revision
-from keelstep.events import clock, envelope, types, value
+from keelstep.events import clock, envelope, registry, types, value
+from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.execution import Execution
 from keelstep.log.spine import Proposal
 from tests.unit.domain import pinned as agents
@@ -18,15 +19,38 @@ TICK = 100 * clock.SECOND
 BEGUN = 1_790_000_000 * clock.SECOND
 READ, KEYED, ONCE, GATED = "orders.get", "credit.grant", "ticket.reply", "letter.send"
 """What may be read freely; what honours a key; what may be sent once; what a person is asked about."""
+AGAIN = "note.set"
+"""What honours a key and is tried again: a refusal of this tool proves that nothing happened, silence proves nothing."""
+FOUND = "thing.book"
+"""What promises nothing, and of which a read finds out whether it happened."""
+PLEAD = "thing.wish"
+"""What promises nothing, and about which a person is asked where it came to nothing."""
+MAKE, DROP = "thing.make", "thing.drop"
+"""What the other undoes."""
 VISIBLE, ASKED = 2, 3
 """What this agent may do alone, and the tier that always asks."""
 
-CONTRACTS = {
+CONTRACTS: dict[str, ToolContractSpec] = {
     READ: agents.contract("ReadOnly", 0),
     KEYED: agents.contract("Reversible", 1, idempotency={"mode": "Keyed", "key": ["n"]}),
     ONCE: agents.contract("Visible", VISIBLE),
     GATED: agents.contract("Irreversible", ASKED, approval={"validForSeconds": 50}),
-}
+    AGAIN: agents.contract(
+        "Reversible", 1, idempotency={"mode": "Keyed"}, timeoutSeconds=10,
+        failurePolicy={"retryable": ["Timeout", "Unavailable"], "notPerformed": [503], "maxAttempts": 2},
+    ),
+    FOUND: agents.contract(
+        "Visible", VISIBLE,
+        failurePolicy={
+            "reconcile": {"contract": READ, "arguments": "{n: args.n}", "performed": "true", "output": "output"},
+        },
+    ),
+    PLEAD: agents.contract("Visible", VISIBLE, failurePolicy={"onExhaust": "Escalate"}),
+    MAKE: agents.contract(
+        "Reversible", 1, idempotency={"mode": "Keyed"}, compensation={"contract": DROP, "arguments": "{n: args.n}"}
+    ),
+    DROP: agents.contract("Reversible", 1, idempotency={"mode": "Keyed"}),
+}  # fmt: skip
 DIGESTS = {name: f"{index:x}" * 64 for index, name in enumerate(CONTRACTS)}
 PINNED = revision.Pinned(
     strategy_name="support",
@@ -81,6 +105,7 @@ def started(goal: str = "help", spec_digest: str = "s" * 64) -> types.ExecStarte
             digest=DIGESTS[name],
             tier=spec.consequence_tier,
             estimate_micro_usd=money.micro_usd(spec.budgets.estimated_cost_usd),
+            undo=spec.compensation.contract if spec.compensation is not None else "",
         )
         for name, spec in CONTRACTS.items()
     }
@@ -113,7 +138,7 @@ def beginning(plan: tuple[tuple[str, int], ...]) -> list[tuple[str, Proposal]]:
 
 def event(data: types.Data, attempt: int) -> Proposal:
     """A proposal of somebody who has nothing to decide."""
-    name = types.NAMES[type(data)]
+    name = registry.NAMES[type(data)]
     return Proposal(
         type=name, data=data, id=envelope.identifier(XID, name, attempt), actor="told", attempt=attempt,
         step=0, trace_id="7" * 32,

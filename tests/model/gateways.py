@@ -4,19 +4,33 @@ A gateway may meet any wish of any attempt at any time, and takes any living one
 decides is asked in `hands`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
-from keelstep.domain import call
-from keelstep.domain.state import Place
+from keelstep.domain import call, unwind
+from keelstep.domain.state import Claim, Place
 from keelstep.events import types
 from keelstep.log.spine import Proposal
-from tests.model import fence, invariants, world
+from tests.model import cast, fence, invariants, world
 from tests.model.defects import Defect
 from tests.model.explorer import Step
 from tests.model.fence import Actor, Fence
 from tests.model.hands import Hands
 from tests.model.journal import Journal
-from tests.model.world import Call, Claimed, Doing, Flying, Hand, Report, Take, Wish, World
+from tests.model.world import (
+    Again,
+    Call,
+    Claimed,
+    Doing,
+    Doubting,
+    Flying,
+    Hand,
+    Report,
+    Take,
+    Undo,
+    Wish,
+    World,
+)
 
 _SILENT = ("ClaimClosed", "ClaimTakenOver")
 
@@ -43,6 +57,8 @@ class Gateways:
             yield from self._wishes(now, at, hand)
         elif isinstance(hand.doing, Claimed):
             yield from self._sending(now, at, hand, hand.doing)
+        elif isinstance(hand.doing, Doubting):
+            yield from self._doubting(now, at, hand, hand.doing)
         else:
             yield from self.fence.appending(now, self._actor(at, hand, now.tick))
 
@@ -80,8 +96,32 @@ class Gateways:
         for attempt in range(1, state.attempt + 1):
             for planned in plan.steps:
                 yield from self._call(now, at, named, actor, Call(attempt, (plan.seq, planned.index)))
+            for target in unwind.targets(state):
+                yield from self._undoing(now, actor, Undo(attempt, target.seq))
         for claim in state.claims.values():
-            yield from self._take(now, hand, actor, Take(claim.place, claim.owner, claim.performances))
+            for said in self._said_of(now, claim):
+                wish = Take(claim.place, claim.owner, claim.performances, said)
+                yield from self._take(now, hand, actor, wish)
+
+    def _undoing(self, now: World, actor: Actor, wish: Undo) -> Iterator[Step[World]]:
+        published = self.fence.publish(now, actor, wish)
+        if published is not None:
+            what = f"{actor.who}: asked by attempt {wish.attempt} to undo event {wish.seq}, publishes what follows"
+            yield Step(what, published)
+
+    def _said_of(self, now: World, claim: Claim) -> Sequence[Literal["", "ok", "failed"]]:
+        """What may be known of a claim that nobody may make again: a read says, or nothing does."""
+        if claim.tool != cast.FOUND:
+            return ("",)
+        return ("", *self._found(now, claim.key))
+
+    def _found(self, now: World, key: str) -> Sequence[Literal["ok", "failed"]]:
+        """What a read of the tool's own books shows by now; nothing where an effect may still be on its way."""
+        sent = next((each for each in now.ledger if each.key == key), None)
+        if sent is not None and sent.is_done:
+            return ("ok",)
+        is_settled = sent is None or not sent.is_late or self.defect is Defect.HASTY_NO
+        return ("failed",) if is_settled else ()
 
     def _call(self, now: World, at: int, hand: Hand, actor: Actor, wish: Call) -> Iterator[Step[World]]:
         asked = f"{actor.who}: asked for call {wish.place[1]} by attempt {wish.attempt}"
@@ -93,7 +133,7 @@ class Gateways:
                 yield Step(f"{asked}, it reads freely", _with(then, at, hand._replace(doing=reading)))
         verdict = self.hands.verdict(wish, knows=hand.knows, node=now.head, tick=now.tick)
         if isinstance(verdict, call.Perform) and self.defect is Defect.CLAIM_LAST:
-            after, broken = self.hands.send(now, hand, wish.place, is_frozen=False)
+            after, broken = self.hands.send(now, hand, wish.place, None, is_frozen=False)
             published = self.fence.publish(after, actor, wish)
             assert published is not None
             yield Step(f"{asked}, sends it and publishes the claim", published, broken)
@@ -159,16 +199,43 @@ class Gateways:
                 yield self._reporting(now, at, hand, report, f"{who}, publishes the result")
 
     def _sent(self, now: World, at: int, hand: Hand, doing: Claimed, how: str) -> Iterator[Step[World]]:
-        state = self.journal.state(now.head, now.tick)
-        after, broken = self.hands.send(now, hand, doing.place, is_frozen=doing.is_frozen)
-        for status in self.hands.answers(doing.place, state):
-            report = Report(doing.place, doing.claim_seq, status, doing.attempt)
-            step = self._reporting(
-                after, at, hand, report, f"{_who(hand)}: {how} call {doing.place[1]}: {status}"
+        made = self.hands.made(now, doing.place, doing.claim_seq)
+        if made.tool == cast.FOUND:
+            for is_late in (False, True):
+                after, broken = self.hands.send(
+                    now, hand, doing.place, doing.claim_seq, is_frozen=doing.is_frozen, is_late=is_late
+                )
+                report = Report(doing.place, doing.claim_seq, "unknown", doing.attempt)
+                doubting = _with(after, at, hand._replace(doing=Doubting(report, made.key)))
+                what = "it happens late, or never" if is_late else "it happens"
+                yield Step(f"{_who(hand)}: {how}, hears nothing; {what}", doubting, broken)
+            return
+        for status in self.hands.answers(made.tool):
+            after, broken = self.hands.send(
+                now,
+                hand,
+                doing.place,
+                doing.claim_seq,
+                is_frozen=doing.is_frozen,
+                is_refused=status == "refused",
             )
+            report = Report(doing.place, doing.claim_seq, status, doing.attempt)
+            wish = Again(report) if status != "ok" and doing.claim_seq is not None else report
+            what = f"{_who(hand)}: {how} call {doing.place[1]}: {status}"
+            step = self._reporting(after, at, hand, wish, what)
             yield step if broken is None else Step(step.what, step.after, broken)
+            if self.defect is Defect.UNCOUNTED and status != "ok":
+                yield Step(f"{what}, tries again", _with(after, at, hand), broken)
 
-    def _reporting(self, now: World, at: int, hand: Hand, report: Report, what: str) -> Step[World]:
+    def _doubting(self, now: World, at: int, hand: Hand, doing: Doubting) -> Iterator[Step[World]]:
+        """A read shows what came of it, or fails."""
+        what = f"{_who(hand)}: the read fails, publishes the result"
+        yield self._reporting(now, at, hand, doing.report, what)
+        for said in self._found(now, doing.key):
+            report = doing.report._replace(status=said, is_read=True)
+            yield self._reporting(now, at, hand, report, f"{_who(hand)}: a read shows {said}, publishes it")
+
+    def _reporting(self, now: World, at: int, hand: Hand, report: Report | Again, what: str) -> Step[World]:
         published = self.fence.publish(now, self._actor(at, hand, now.tick), report)
         if published is not None:
             return Step(what, published)
@@ -181,7 +248,7 @@ class Gateways:
         if hand.doing != world.IDLE or hand.name:
             dead = _with(poorer, at, Hand(doing=world.DEAD))._replace(ghosts=(*now.ghosts, *letters))
             yield Step(f"{_who(hand)}: crashes", dead)
-        if isinstance(hand.doing, Claimed):
+        if isinstance(hand.doing, Claimed | Doubting):
             dropped = hand._replace(doing=world.IDLE)
             yield Step(f"{_who(hand)}: drops its call", _with(poorer, at, dropped))
 

@@ -19,15 +19,17 @@ CLOSES = "every stored claim ends in a result"
 NEVER_VOID = "an acknowledged append is never void"
 OWN_BYTES = "who takes an append for stored finds its own bytes"
 RECORDED = "what a tool answered is recorded"
+FAILED = "what is recorded as failed did not happen"
+COUNTED = "no call is sent more often than the log says"
+UNDONE = "a run that failed or was cancelled ends with what it did undone, or a person's word"
 KNOWN_STOP = "who knows of a stop sends nothing"
 ONE_LOG = "one log per name"
 AS_ASKED = "a log runs what its name asks for"
 OWN_DELETION = "a deletion ends its own run only"
 FREED = "a recorded deletion frees its name"
 INVARIANTS = (
-    ONE_EFFECT, ONE_SEND, ONE_USE, THE_END, NOT_AFTER_KILL, CLOSES, NEVER_VOID, OWN_BYTES, RECORDED, KNOWN_STOP,
-    ONE_LOG, AS_ASKED, OWN_DELETION, FREED,
-    FREED,
+    ONE_EFFECT, ONE_SEND, ONE_USE, THE_END, NOT_AFTER_KILL, CLOSES, NEVER_VOID, OWN_BYTES, RECORDED, FAILED, COUNTED,
+    UNDONE, KNOWN_STOP, ONE_LOG, AS_ASKED, OWN_DELETION, FREED,
 )  # fmt: skip
 """All of them."""
 
@@ -47,7 +49,12 @@ def of_append(journal: Journal, before: world.World, node: int, *, is_acknowledg
     assert event is not None
     if before.control == world.ACKNOWLEDGED and event.type in _BEGINS:
         return Broken(NOT_AFTER_KILL, f"{event.type} is stored although the kill was acknowledged")
+    data = event.data
+    if isinstance(data, types.ToolResult) and data.status == "failed" and _is_done(before, data):
+        return Broken(FAILED, f"{data.tool} is recorded as failed, and the effect is there")
     earlier = journal.path(before.head)
+    if isinstance(data, types.ExecFinished) and data.outcome != "succeeded" and _left_behind(earlier):
+        return Broken(UNDONE, f"it ends {data.outcome}, and {_left_behind(earlier)} stands")
     is_over = any(each.event and each.event.type in ("exec.killed", "exec.finished") for each in earlier)
     if is_over and not _closes(earlier, event, journal.nodes[node].stored.writer):
         return Broken(THE_END, f"{event.type} is an event although the run is over")
@@ -70,18 +77,84 @@ def _closes(earlier: list[Node], event: Event, writer: str) -> bool:
     return is_claimed and not is_closed
 
 
+def of_late_effect(journal: Journal, now: world.World, sent: world.Sent) -> Broken | None:
+    """What an effect that appears at last shows to be wrong."""
+    told = [each.event.data for each in journal.path(now.head) if each.event is not None]
+    is_denied = any(
+        isinstance(data, types.ToolResult) and data.status == "failed" and data.idempotency_key == sent.key
+        for data in told
+    )
+    return Broken(FAILED, f"{sent.effect} is recorded as failed, and appears") if is_denied else None
+
+
+def _left_behind(earlier: list[Node]) -> str:
+    """The first call that was made, can be undone, and about which nothing more is said."""
+    told = [each.event for each in earlier if each.event is not None]
+    for event in told:
+        data = event.data
+        if not isinstance(data, types.ToolResult) or (data.tool, data.status) != (cast.MAKE, "ok"):
+            continue
+        is_settled = any(
+            (
+                isinstance(each.data, types.ToolResult)
+                and each.data.status == "ok"
+                and each.data.undoes == event.seq
+            )
+            or (isinstance(each.data, types.GateDecided) and each.data.plan_seq == event.seq)
+            for each in told
+        )
+        if not is_settled and data.replayed_seq is None:
+            return data.tool
+    return ""
+
+
+def _is_done(before: world.World, data: types.ToolResult) -> bool:
+    """Whether the tool did it, by its own ledger."""
+    return any(each.key == data.idempotency_key and each.is_done for each in before.ledger)
+
+
+def _counted(journal: Journal, before: world.World, place: Place) -> int:
+    """How often a call may have been sent, by the log."""
+    told = [each.event.data for each in journal.path(before.head) if each.event is not None]
+    return sum(
+        isinstance(data, types.ToolCalled | types.ToolRetried) and (data.plan_seq, data.index) == place
+        for data in told
+    )
+
+
+def _approved(journal: Journal, before: world.World, place: Place) -> int:
+    """How often people let a call be made once more, by the log."""
+    told = [each.event.data for each in journal.path(before.head) if each.event is not None]
+    return sum(
+        isinstance(data, types.GateDecided)
+        and (data.plan_seq, data.index, data.verdict) == (*place, "approved")
+        for data in told
+    )
+
+
 def of_send(
-    before: world.World, hand: world.Hand, tool: str, place: Place, sent: world.Sent, *, is_frozen: bool
+    journal: Journal,
+    before: world.World,
+    hand: world.Hand,
+    tool: str,
+    place: Place,
+    sent: world.Sent,
+    *,
+    is_frozen: bool,
 ) -> Broken | None:
     """What a call that a tool just got shows to be wrong."""
     if before.control != world.NOT_STOPPED and hand.knows and not is_frozen:
         return Broken(KNOWN_STOP, f"{tool} is called by a gateway that has seen the stop")
+    if tool == cast.AGAIN and sent.times > _counted(journal, before, place):
+        return Broken(COUNTED, f"{tool} is sent {sent.times} times, which the log does not say")
     if tool == cast.KEYED and any(
         each.effect == sent.effect and each.key != sent.key for each in before.ledger
     ):
         return Broken(ONE_EFFECT, f"{sent.effect} is done under two keys")
     if tool == cast.ONCE and sent.times > 1:
         return Broken(ONE_SEND, f"{tool} is called twice for the call at {place[1]}")
+    if tool == cast.PLEAD and sent.times > 1 + _approved(journal, before, place):
+        return Broken(ONE_SEND, f"{tool} is called {sent.times} times, which no person approved")
     if tool == cast.GATED and sent.times > 1:
         return Broken(ONE_USE, f"{tool} is called twice under one approval")
     if tool == cast.GATED and before.human != world.APPROVED:

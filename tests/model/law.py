@@ -8,8 +8,10 @@ import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 
+from keelstep.domain import canonical, undo, unwind
+from keelstep.domain.state import Gate as Asked
 from keelstep.domain.state import State
-from keelstep.events import clock
+from keelstep.events import clock, types
 from keelstep.kinds.execution import Execution
 from keelstep.log.spine import Proposal
 from keelstep_operator.decide import actions, execution, facts, gate
@@ -103,28 +105,48 @@ class Laws:
             now=cast.at(tick, _SECOND_OF_TICK),
             name=cast.NAME,
             state=state,
-            execution=_RESOURCES[situation.is_cancelled],
+            execution=self._resource(situation, state),
             stop=_STOP if situation.is_stopped else None,
             pods={number: _pod(number, is_up=is_up) for number, is_up in situation.pods},
             gates=[] if state.is_over else self._gates(state, situation.human),
         )
 
+    def _resource(self, situation: Situation, state: State) -> Execution:
+        found = _RESOURCES[situation.is_cancelled]
+        if self.defect is Defect.END_UNDONE and state.is_unwinding:
+            gone = found.metadata.model_copy(update={"deletion_timestamp": "2026-11-21T08:00:00Z"})
+            return found.model_copy(update={"metadata": gone})  # as if it owned no Pods any more
+        return found
+
     def _gates(self, state: State, human: int) -> list[facts.Gate]:
         """Every pending question as the operator would ask it, and what a person said to it."""
         found: list[facts.Gate] = []
         for asked in state.gates.values():
-            planned = state.step_at(asked.place)
+            planned = state.step_at(asked.place) or self._undo(state, asked)
             if asked.decided is not None or planned is None:
                 continue
             material = gate.Material(
                 execution=cast.NAME, args={"n": 1}, args_bytes=8, goal="help", reasoning=(),
                 spec=cast.CONTRACTS[planned.tool], max_tier=cast.VISIBLE,
+                planned=planned if asked.undoes is not None else None,
             )  # fmt: skip
             ours = gate.build(state, asked, material)
-            answer = facts.Decision(approver="bob", is_approval=human == world.APPROVED)
+            is_again = asked.kind == "exhausted" and bool(state.former_gates)  # they say yes to that once
+            answer = facts.Decision(approver="bob", is_approval=human == world.APPROVED and not is_again)
             said = (answer,) if human in (world.APPROVED, world.REJECTED) else ()
             found.append(dataclasses.replace(ours, exists=human != world.UNASKED, decisions=said))
         return found
+
+    def _undo(self, state: State, asked: Asked) -> types.PlannedCall | None:
+        """The call that undoes what is asked about."""
+        target = next((each for each in unwind.targets(state) if each.seq == asked.undoes), None)
+        planned = state.planned_at(target.place) if target is not None else None
+        if target is None or planned is None:
+            return None
+        result = state.end_of(target.place)
+        key = result.data.idempotency_key if result is not None else ""
+        args = canonical.loads(cast.PAYLOADS[planned.args.digest])
+        return undo.build(cast.CONTRACTS[target.tool], planned.args, args, key, {}).planned
 
     def _wanted(self, situation: Situation, node: int, tick: int) -> str:
         """The type of the event that the first question wants; empty where none does."""

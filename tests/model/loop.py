@@ -8,7 +8,7 @@ import functools
 from collections.abc import Iterator
 
 from keelstep.domain import turn
-from keelstep.events import envelope, types
+from keelstep.events import envelope, registry, types
 from keelstep.log.spine import Proposal
 from tests.model import cast, invariants, journal, world
 from tests.model.explorer import Step
@@ -35,14 +35,25 @@ class Loops:
             case turn.AskGates(questions=questions):
                 first = questions[0]
                 data: types.Data = types.GateRequested(
-                    plan_seq=first.plan_seq, index=first.index, consequence_tier=first.tier
+                    plan_seq=first.plan_seq,
+                    index=first.index,
+                    consequence_tier=first.tier,
+                    kind=first.kind,
+                    undoes=first.undoes,
                 )
-                identity: tuple[object, ...] = (first.plan_seq, first.index)
+                identity: tuple[object, ...] = (
+                    first.plan_seq,
+                    first.index,
+                    first.kind,
+                    len(state.questions),
+                )
             case turn.Finish(finished=finished):
                 data, identity = finished, (attempt,)
+            case turn.Unwind(unwinding=unwinding):
+                data, identity = unwinding, (attempt,)
             case _:
                 return None
-        name = types.NAMES[type(data)]
+        name = registry.NAMES[type(data)]
         return Proposal(
             type=name, data=data, id=envelope.identifier(cast.XID, name, *identity), actor=f"runner/{attempt}",
             attempt=attempt, step=state.step,
@@ -84,7 +95,7 @@ class Loops:
             payload = journal.encode(state, cast.event(data, state.attempt))
             node = self.journal.append(now.head, f"a{pod.attempt}", payload, now.tick, signature="")
             broken = invariants.of_append(self.journal, now, node, is_acknowledged=False)
-            what = f"attempt {pod.attempt}: forges {types.NAMES[type(data)]}"
+            what = f"attempt {pod.attempt}: forges {registry.NAMES[type(data)]}"
             yield Step(what, poorer._replace(head=node), broken)
 
     def _forgeries(self, now: World) -> Iterator[types.Data]:

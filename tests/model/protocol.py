@@ -14,7 +14,7 @@ from tests.model.gateways import Gateways
 from tests.model.law import Laws
 from tests.model.loop import Loops
 from tests.model.scenes import Scene
-from tests.model.world import Claimed, Hand, Pod, World
+from tests.model.world import Claimed, Doubting, Hand, Pod, World
 
 _PATIENT = (None, Defect.NO_SWEEP)
 """Under these, what is over is over: worlds that differ only in what nobody asks any more are one."""
@@ -68,7 +68,15 @@ class Protocol:
         yield from self._fate(now)
 
     def _fate(self, now: World) -> Iterator[Step[World]]:
-        if now.tick < self.scene.ticks:
+        late = next((sent for sent in now.ledger if sent.is_late), None)
+        if late is not None:
+            others = [sent for sent in now.ledger if sent is not late]
+            there = late._replace(is_done=True, is_late=False)
+            broken = invariants.of_late_effect(self.journal, now, late)
+            yield Step("the effect appears", now._replace(ledger=tuple(sorted([*others, there]))), broken)
+            gone = late._replace(is_late=False)
+            yield Step("the effect never appears", now._replace(ledger=tuple(sorted([*others, gone]))))
+        elif now.tick < self.scene.ticks:  # longer than any effect is on its way
             yield Step("time passes", now._replace(tick=now.tick + 1))
         if now.human == world.ASKED:
             yield Step("a person approves", now._replace(human=world.APPROVED))
@@ -100,7 +108,10 @@ class Protocol:
         is_quiet = self.defect in _PATIENT and not now.luck.forgeries and not now.luck.stale
         if state.is_over and is_quiet:
             # honest runners write nothing more; to who is not about to send, a stop says nothing new; nobody is asked
-            hands = [hand if isinstance(hand.doing, Claimed) else hand._replace(knows=True) for hand in hands]
+            hands = [
+                hand if isinstance(hand.doing, Claimed | Doubting) else hand._replace(knows=True)
+                for hand in hands
+            ]
             human = world.REJECTED if now.human == world.ASKED else now.human
             now = now._replace(pods=(), human=human, is_cancelled=True)
         hands.sort()

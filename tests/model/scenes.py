@@ -67,6 +67,27 @@ SCENES = (
         deep=Luck(crashes=1, suspicions=1, lost=1),
     ),
     Scene(
+        name="again", about="a call that is tried again: refused, silent or answered each time; a crash at any moment",
+        plan=((cast.AGAIN, 1),), luck=Luck(crashes=1), deep=Luck(crashes=1, lost=1, suspicions=1),
+    ),
+    Scene(
+        name="find out", about="a call that promises nothing, of which a read finds out; its effect may come late",
+        plan=((cast.FOUND, 1),), luck=Luck(crashes=1), deep=Luck(crashes=1, lost=1, suspicions=1),
+    ),
+    Scene(
+        name="ask again", about="a call that promises nothing and came to nothing; a person, a second attempt, a crash",
+        plan=((cast.PLEAD, 1),), attempts=2, gateways=1, luck=Luck(crashes=1), deep=Luck(crashes=1, lost=1),
+    ),
+    Scene(
+        name="unwind", about="two calls that can be undone; a failure or a cancel, a person",
+        plan=((cast.MAKE, 1), (cast.MAKE, 2)), is_cancelled=True, attempts=2, gateways=1, ticks=0,
+        luck=Luck(), deep=Luck(lost=1),
+    ),
+    Scene(
+        name="undo", about="one call that can be undone; a failure, a person, a crash, a second attempt",
+        plan=((cast.MAKE, 1),), attempts=2, gateways=1, luck=Luck(crashes=1), deep=Luck(crashes=1, suspicions=1),
+    ),
+    Scene(
         name="attempts", about="a free read, then a claim; a second attempt after a crash",
         plan=((cast.READ, 1), (cast.KEYED, 1)), attempts=2, luck=Luck(crashes=1),
         deep=Luck(crashes=2, lost=1),

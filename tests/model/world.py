@@ -25,12 +25,22 @@ class Call(NamedTuple):
     tag: Literal["call"] = "call"
 
 
+class Undo(NamedTuple):
+    """A gateway: undo, for this attempt, what this event recorded."""
+
+    attempt: int
+    seq: int
+    tag: Literal["undo"] = "undo"
+
+
 class Take(NamedTuple):
     """A gateway: end this claim, whose owner is silent."""
 
     place: Place
     owner: str
     performances: int
+    said: Literal["", "ok", "failed"] = ""
+    """What a read said of it, where nobody may make it again."""
     tag: Literal["take"] = "take"
 
 
@@ -39,9 +49,18 @@ class Report(NamedTuple):
 
     place: Place
     claim_seq: int | None
-    status: Literal["ok", "failed", "unknown"]
+    status: Literal["ok", "failed", "unknown", "refused"]
     attempt: int
+    is_read: bool = False
+    """A read said so, not the call's own answer."""
     tag: Literal["report"] = "report"
+
+
+class Again(NamedTuple):
+    """A gateway: try its call once more where that is allowed and can help, else record what came of it."""
+
+    report: Report
+    tag: Literal["again"] = "again"
 
 
 class Situation(NamedTuple):
@@ -69,7 +88,7 @@ class Speak(NamedTuple):
     tag: Literal["speak"] = "speak"
 
 
-Wish = Call | Take | Report | Rule | Speak
+Wish = Call | Undo | Take | Report | Again | Rule | Speak
 
 
 class Letter(NamedTuple):
@@ -122,7 +141,15 @@ class Claimed(NamedTuple):
     tag: Literal["claimed"] = "claimed"
 
 
-Doing = Idle | Dead | Flying | Looking | Claimed
+class Doubting(NamedTuple):
+    """It was sent and not answered; nothing is recorded yet."""
+
+    report: Report
+    key: str
+    tag: Literal["doubting"] = "doubting"
+
+
+Doing = Idle | Dead | Flying | Looking | Claimed | Doubting
 IDLE, DEAD = Idle(), Dead()
 
 
@@ -158,7 +185,11 @@ class Sent(NamedTuple):
     """Which effect was meant, whatever the key says."""
     key: str
     times: int
-    """2 stands for more, too."""
+    """How often it was sent; the most that is counted stands for more, too."""
+    is_done: bool
+    """The effect is there."""
+    is_late: bool = False
+    """The effect is still on its way."""
 
 
 class Luck(NamedTuple):

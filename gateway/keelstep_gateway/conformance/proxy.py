@@ -26,8 +26,8 @@ from aiohttp import web
 
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep_gateway.transports import egress
-from keelstep_gateway.transports.egress import Egress, Request, Sent
-from keelstep_gateway.transports.transport import CallError
+from keelstep_gateway.transports.egress import Egress, Request
+from keelstep_gateway.transports.transport import CallError, Sent
 
 _ORIGIN = re.compile(r"^https?://[^/?#]+")
 _HOP = frozenset(

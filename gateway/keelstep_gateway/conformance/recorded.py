@@ -12,7 +12,7 @@ import msgspec
 
 from keelstep.domain import canonical, outcome, schema
 from keelstep.domain.outcome import Answer, NoAnswer, Seen
-from keelstep.kinds.contract import ErrorClass
+from keelstep.kinds.failure import ErrorClass
 from keelstep_gateway.conformance import behaviour
 from keelstep_gateway.conformance.caller import Observed
 from keelstep_gateway.conformance.cases import CaseError, Contract

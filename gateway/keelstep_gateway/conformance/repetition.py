@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keelstep.domain import contract as terms
-from keelstep.kinds.contract import ErrorClass
+from keelstep.kinds.failure import ErrorClass
 from keelstep_gateway.conformance import behaviour, caller
 from keelstep_gateway.conformance.caller import Caller, Observed
 from keelstep_gateway.conformance.cases import Case, CaseError, Contract, Related

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keelstep.domain import cel, schema
+from keelstep.domain import cel, failure, schema
 from keelstep_gateway.conformance.cases import Contract
 from keelstep_gateway.conformance.report import Checks
 
@@ -45,6 +45,9 @@ def _definition(contract: Contract) -> Iterator[str]:
                 cel.compile_expression(source, variables)
         except cel.CompileError as error:
             yield f"transport.{place}: {error}"
+    problem = failure.problem(spec)
+    if problem:
+        yield problem
 
 
 def _examples(contract: Contract, checks: Checks, arguments: Mapping[str, Any] | None) -> None:

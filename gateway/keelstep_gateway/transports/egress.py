@@ -26,24 +26,19 @@ import yarl
 
 from keelstep.domain import egress
 from keelstep_gateway.transports import transport
-from keelstep_gateway.transports.transport import CallError
+from keelstep_gateway.transports.transport import CallError, Sent
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 """More of a response is not read."""
 CONNECTIONS = 256
+CONNECTIONS_TO_ONE = 128
+"""To one host and port: none can take every place by answering slowly."""
 KEPT_SECONDS = 15.0
 """An idle connection older than this is not used again: servers close theirs sooner or later."""
 _UNPACKED = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host and port."""
-
-
-@dataclass(slots=True)
-class Sent:
-    """Whether the first byte of anything that counts may have left."""
-
-    was_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,6 +174,7 @@ class Egress:
         leaving.on_request_headers_sent.append(_leaving)
         connector = aiohttp.TCPConnector(
             limit=CONNECTIONS,
+            limit_per_host=CONNECTIONS_TO_ONE,
             resolver=_Resolver(self),
             use_dns_cache=False,
             socket_factory=_socket,
@@ -272,12 +268,13 @@ async def parts(
         CallError: it is larger than allowed, packed or unpacked, or packed in a way we do not know.
     """
     unpack = _unpacker(response.headers)
-    left = most_bytes
+    left = packed_left = most_bytes
     async for packed in response.content.iter_any():
         # one byte more than is allowed is all that a bomb may grow to
         part = packed if unpack is None else _unpacked(unpack, packed, left + 1)
         left -= len(part)
-        if left < 0:
+        packed_left -= len(packed)  # packed bytes may become nothing at all
+        if left < 0 or packed_left < 0:
             response.close()  # what is left of it is not read
             raise transport.too_large()
         if part:
@@ -297,6 +294,9 @@ def _unpacker(headers: Mapping[str, str]) -> Any:
 
 def _unpacked(unpack: Any, part: bytes, most_bytes: int) -> bytes:
     try:
-        return bytes(unpack.decompress(part, most_bytes))
+        unpacked = bytes(unpack.decompress(part, most_bytes))
     except zlib.error as error:
         raise CallError("OutputInvalid", "the tool's answer is not compressed as it says") from error
+    if unpack.unused_data:
+        raise CallError("OutputInvalid", "the tool's answer goes on after the end of its compression")
+    return unpacked

@@ -3,20 +3,20 @@
 What the request holds is made in `request`, how it leaves the gateway is decided in `egress`.
 """
 
-import asyncio
 import dataclasses
 
 import aiohttp
 import multidict
 import yarl
 
-from keelstep.domain import contract
+from keelstep.domain import canonical, contract, outcome
 from keelstep.domain.outcome import Answer, Seen
 from keelstep.kinds.transport import Http as Described
+from keelstep_gateway import evaluator
 from keelstep_gateway.transports import egress, request, tls, transport
 from keelstep_gateway.transports.authorization import Authorization
-from keelstep_gateway.transports.egress import Egress, Request, Sent
-from keelstep_gateway.transports.transport import Call, CallError
+from keelstep_gateway.transports.egress import Egress, Request
+from keelstep_gateway.transports.transport import Call, CallError, Sent
 
 _REPEATED = (307, 308)
 """Redirects that ask for the same request elsewhere; of others only a read is repeated, and 303 asks for one."""
@@ -33,14 +33,7 @@ class Http:
 
     async def call(self, call: Call) -> Seen:
         """Make one call."""
-        sent = Sent()
-        try:
-            async with asyncio.timeout(call.timeout_seconds):
-                return await self._call(call, sent)
-        except TimeoutError:
-            return transport.timed_out(call.timeout_seconds).seen(was_sent=sent.was_sent)
-        except CallError as error:
-            return error.seen(was_sent=sent.was_sent)
+        return await transport.make(call, self._call)
 
     async def close(self) -> None:
         """Nothing is held here."""
@@ -49,7 +42,7 @@ class Http:
         described = call.spec.transport.http
         if described is None:
             raise CallError("RequestInvalid", "the contract has no http transport")
-        built = request.build(call.spec, call.args, key=call.key)
+        built = await _built(call, described)
         self._egress.admit(str(built.url))  # before a token is fetched for it
         credential = await self._authorization.headers(call)
         built.headers.update(credential)
@@ -61,6 +54,8 @@ class Http:
         for left in range(described.max_redirects, -1, -1):
             found = await self._hop(call, described, hop, sent, tuple(credential), left)
             if isinstance(found, Answer):
+                if hop.method != built.method and not 200 <= found.status < 300:
+                    raise _unproven(found)
                 return found
             hop = found
         raise CallError("RedirectRefused", "the tool redirected more often than the contract allows")
@@ -96,10 +91,11 @@ class Http:
         """The request a redirect asks for, where the contract lists its host."""
         try:
             url = hop.url.join(yarl.URL(response.headers["Location"], encoded=True)).with_fragment(None)
+            asked, wanted = str(hop.url), str(url)  # a port that is none is found only here
         except ValueError as error:
             raise CallError("RedirectRefused", "the tool redirected to what is no address") from error
         try:
-            here, there = self._egress.admit(str(hop.url)), self._egress.admit(str(url))
+            here, there = self._egress.admit(asked), self._egress.admit(wanted)
         except CallError as error:
             # where to, the tool said: that is not repeated
             raise CallError("RedirectRefused", "the tool redirected where no contract may lead") from error
@@ -124,17 +120,42 @@ class Http:
         return dataclasses.replace(hop, url=url, headers=headers, method="GET", content=b"")
 
 
+async def _built(call: Call, described: Described) -> Request:
+    """The request a contract makes of the arguments; apart, where its expression may take a while."""
+    if call.evaluator is None or described.body is None:
+        return request.build(call.spec, call.args, key=call.key)
+    evaluate = call.evaluator.evaluate
+    if evaluator.is_quick(len(canonical.dumps(call.args)), [described.body]):
+        return request.build(call.spec, call.args, key=call.key, evaluate=evaluate)
+    return await call.evaluator.apart(request.build, call.spec, call.args, key=call.key, evaluate=evaluate)
+
+
 async def _answer(response: aiohttp.ClientResponse) -> Answer:
     try:
         return Answer(
-            status=response.status, body=await egress.read(response), media_type=_media_type(response)
+            status=response.status,
+            body=await egress.read(response),
+            media_type=_media_type(response),
+            retry_after=response.headers.get("Retry-After", ""),
         )
     except CallError as error:
         if error.reason == "ResponseTooLarge":
             return Answer(status=response.status, body=b"", is_cut=True)
         if not 200 <= response.status < 300 and error.reason == "OutputInvalid":
-            return Answer(status=response.status, body=b"")  # what it means is in the status alone
+            # what it means is in the status alone
+            return Answer(
+                status=response.status, body=b"", retry_after=response.headers.get("Retry-After", "")
+            )
         raise
+
+
+def _unproven(found: Answer) -> CallError:
+    """A write was answered 303, and this is what the read answers that it leads to: of the write it says nothing.
+
+    Its status is not told, or a contract's `notPerformed` would take it for the write's own.
+    """
+    error_class = outcome.class_of(found.status)
+    return CallError(error_class, f"the tool answered 303, and {found.status} where that leads", error_class)
 
 
 def _media_type(response: aiohttp.ClientResponse) -> str:

@@ -10,6 +10,7 @@ schema decides nothing. Its words for an error are its own: they are neither log
 """
 
 import asyncio
+import dataclasses
 import hashlib
 import logging
 from contextlib import AbstractAsyncContextManager
@@ -23,14 +24,14 @@ from mcp import MCPError
 
 from keelstep.domain import canonical, contract, outcome
 from keelstep.domain.outcome import Answer, NoAnswer, Seen
-from keelstep.kinds.contract import ErrorClass
+from keelstep.kinds.failure import ErrorClass
 from keelstep.kinds.transport import Mcp as Described
 from keelstep_gateway.transports import mcp_http, mcp_stdio, tls, transport, wire
 from keelstep_gateway.transports.authorization import Authorization
 from keelstep_gateway.transports.commands import Commands
-from keelstep_gateway.transports.egress import MAX_RESPONSE_BYTES, Egress, Sent
+from keelstep_gateway.transports.egress import MAX_RESPONSE_BYTES, Egress
 from keelstep_gateway.transports.mcp_sessions import IDLE_SECONDS, Connect, Session, Sessions
-from keelstep_gateway.transports.transport import Call, CallError
+from keelstep_gateway.transports.transport import Call, CallError, Sent
 from keelstep_gateway.transports.wire import Wire
 
 log = structlog.get_logger(__name__)
@@ -67,14 +68,7 @@ class Mcp:
 
     async def call(self, call: Call) -> Seen:
         """Make one call."""
-        sent = Sent()
-        try:
-            async with asyncio.timeout(call.timeout_seconds):
-                return await self._call(call, sent)
-        except TimeoutError:
-            return transport.timed_out(call.timeout_seconds).seen(was_sent=sent.was_sent)
-        except CallError as error:
-            return error.seen(was_sent=sent.was_sent)
+        return await transport.make(call, self._call)
 
     async def close(self) -> None:
         """End every session and every command."""
@@ -173,7 +167,7 @@ class Mcp:
                 ErrorClass.CONNECTION_FAILED,
             ) from error
         if noted.status:
-            raise transport.answered(noted.status) from error
+            raise transport.answered(noted.status, noted.retry_after) from error
         return _failed(described, f"the MCP server answered with error {error.code}")
 
 
@@ -206,8 +200,6 @@ def _seen(described: Described, result: mcp_types.CallToolResult | mcp_types.Inp
     """A result as an answer."""
     if isinstance(result, mcp_types.InputRequiredResult):
         raise CallError("InputRequired", "the MCP server wants to ask somebody, and nobody is there")
-    if result.is_error:
-        return _failed(described, "the tool says that it failed")
     blocks = [block.model_dump(mode="json", by_alias=True, exclude_none=True) for block in result.content]
     document = {
         "structured": result.structured_content,
@@ -215,6 +207,8 @@ def _seen(described: Described, result: mcp_types.CallToolResult | mcp_types.Inp
         "content": blocks,
     }
     body = canonical.dumps(document)
+    if result.is_error:
+        return dataclasses.replace(_failed(described, "the tool says that it failed"), body=body)
     if len(body) > MAX_RESPONSE_BYTES:
         return Answer(status=200, body=b"", is_cut=True)
     return Answer(status=200, body=body, media_type="application/json")

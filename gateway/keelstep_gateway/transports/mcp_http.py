@@ -1,6 +1,8 @@
 """How do an MCP session's HTTP requests leave the gateway? Through the same egress as every other call.
 
-The library makes the requests and reads the streams; this carries them, adds the credential, and bounds the answers.
+The library makes the requests and reads the streams; this carries them, adds the credential, and bounds the answers. The
+stream on which a server may ask and tell things of its own is not opened: nobody here would answer, and each would hold a
+connection.
 """
 
 import contextlib
@@ -14,6 +16,7 @@ import multidict
 import yarl
 from mcp.client.streamable_http import streamable_http_client
 
+from keelstep.kinds.failure import ErrorClass
 from keelstep.kinds.transport import RESERVED_HEADERS, McpHttp
 from keelstep_gateway.transports import egress, transport, wire
 from keelstep_gateway.transports.authorization import Authorization
@@ -23,6 +26,10 @@ from keelstep_gateway.transports.wire import Wire
 
 _ANSWERS = ("application/json", "text/event-stream")
 _UNPACKED = ("content-encoding", "content-length", "transfer-encoding")
+_RESUMED = "last-event-id"
+"""The header of a request for the rest of an answer that broke off."""
+MOST_RESUMED = 8
+"""An answer may break off so often: the library would ask on for as long as the server likes."""
 
 
 @contextlib.asynccontextmanager
@@ -35,6 +42,17 @@ async def connect(described: McpHttp, carrier: "Carrier") -> AsyncIterator[Any]:
         ) as streams,
     ):
         yield streams
+
+
+def _resume(noted: Wire) -> None:
+    noted.resumed += 1
+    if noted.resumed > MOST_RESUMED:
+        noted.problem = CallError(
+            "ConnectionFailed",
+            "the MCP server broke its answer off again and again",
+            ErrorClass.CONNECTION_FAILED,
+        )
+        raise httpx2.ConnectError("not carried")
 
 
 class Carrier(httpx2.AsyncBaseTransport):
@@ -58,6 +76,10 @@ class Carrier(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request; its response is read as it comes."""
         noted = wire.CURRENT.get()
+        if request.method == "GET" and _RESUMED not in request.headers:
+            return httpx2.Response(405)  # what a server says unasked is for nobody here
+        if request.method == "GET":
+            _resume(noted)
         headers = multidict.CIMultiDict(
             {
                 each.name: each.value
@@ -94,6 +116,7 @@ class Carrier(httpx2.AsyncBaseTransport):
             self._authorization.forget(noted.call)
         if response.status >= 400:
             noted.status = response.status
+            noted.retry_after = response.headers.get("Retry-After", "")
         elif response.status >= 300:
             noted.problem = CallError("RedirectRefused", "the MCP server redirected to another place")
         elif response.status == 200 and response.content_type not in _ANSWERS:

@@ -2,7 +2,7 @@
 
 Each session has a task of its own that opens it, holds it and closes it, as the library wants it to be one task's. A
 session that nobody has used for a while ends; one that broke, or did not answer in time, takes no further calls. The
-number of commands is bounded: a new one takes the place of one that nobody uses.
+number of commands is bounded, and of other sessions that of those nobody uses: a new one takes the place of such a one.
 """
 
 import asyncio
@@ -19,6 +19,8 @@ from keelstep_gateway.transports.wire import Wire
 
 IDLE_SECONDS = 60.0
 """A session ends when nobody has used it for so long."""
+MOST_IDLE = 64
+"""Sessions by HTTP that are kept while nobody uses them."""
 OPENING_SECONDS = 30.0
 """A handshake may take so long, whoever waits for it."""
 
@@ -128,6 +130,8 @@ class Sessions:
         if session is None or not session.is_usable:
             if is_command:
                 await self._make_room()
+            else:
+                self._end_idle()
             session = self._by_key.get(key) if is_shared else None  # somebody else may have been faster
         if session is None or not session.is_usable:
             session = self._start(key, call, connect, is_command=is_command)
@@ -162,6 +166,14 @@ class Sessions:
         if self._by_key.get(session.key) is session:
             del self._by_key[session.key]
 
+    def _end_idle(self) -> None:
+        """Leave room for one more session that is kept."""
+        idle = [
+            each for each in self._running.values() if not (each.is_command or each.users or each.is_broken)
+        ]
+        for each in idle[: max(0, len(idle) - MOST_IDLE + 1)]:
+            each.end()
+
     async def _make_room(self) -> None:
         """Return once there is room for one more command."""
         while (
@@ -181,5 +193,5 @@ def _opening(noted: Wire, error: Exception) -> CallError:
     if isinstance(error, TimeoutError):
         return transport.timed_out(OPENING_SECONDS)
     if noted.status:
-        return transport.answered(noted.status)
+        return transport.answered(noted.status, noted.retry_after)
     return transport.disconnected(None, was_sent=False)

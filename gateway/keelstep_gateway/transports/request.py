@@ -37,7 +37,9 @@ class BuildError(CallError):
         super().__init__("RequestInvalid", message)
 
 
-def build(spec: ToolContractSpec, args: Mapping[str, Any], *, key: str) -> Request:
+def build(
+    spec: ToolContractSpec, args: Mapping[str, Any], *, key: str, evaluate: cel.Evaluate = cel.here
+) -> Request:
     """The request a contract makes of these arguments.
 
     Raises:
@@ -53,7 +55,7 @@ def build(spec: ToolContractSpec, args: Mapping[str, Any], *, key: str) -> Reque
     headers.update({header.name: header.value for header in http.headers})
     if spec.idempotency.mode != "None":
         headers[http.idempotency_header] = key
-    content, media_type = _body(http, args)
+    content, media_type = _body(http, args, evaluate)
     if media_type:
         # of JSON there are many kinds, and only the contract knows which one a tool wants
         headers[_TYPE] = headers.get(_TYPE, media_type) if http.encoding == "JSON" else media_type
@@ -106,14 +108,14 @@ def _encoded(address: str) -> yarl.URL:
     )
 
 
-def _body(http: Http, args: Mapping[str, Any]) -> tuple[bytes, str]:
+def _body(http: Http, args: Mapping[str, Any], evaluate: cel.Evaluate) -> tuple[bytes, str]:
     """The body and its media type; empty where there is none."""
     if http.body is None and http.method not in _WITH_BODY:
         return b"", ""
     document: Any = dict(args)
     try:
         if http.body is not None:
-            document = cel.compile_expression(http.body, ("args",)).evaluate({"args": document})
+            document = evaluate(cel.compile_expression(http.body, ("args",)), {"args": document}, {})
         payload = canonical.dumps(document)
     except (cel.CompileError, cel.EvaluationError, TypeError, ValueError) as error:
         raise BuildError("the contract's body expression failed on these arguments") from error

@@ -2,9 +2,12 @@
 
 import asyncio
 import dataclasses
+import traceback
 from typing import TYPE_CHECKING
 
-from keelstep.domain.outcome import Answer, Seen
+import structlog
+
+from keelstep.domain.outcome import Seen
 from keelstep_gateway.transports import authorization, tls, transport
 from keelstep_gateway.transports.authorization import Authorization
 from keelstep_gateway.transports.commands import Commands
@@ -15,6 +18,8 @@ from keelstep_gateway.transports.transport import Call, CallError, Transport
 
 if TYPE_CHECKING:
     from keelstep_gateway.transports.mcp import Mcp
+
+log = structlog.get_logger(__name__)
 
 
 class Router:
@@ -36,10 +41,16 @@ class Router:
         call.redaction.add(
             *(call.secrets[key] for key in authorization.told(call.spec) if key in call.secrets)
         )
-        seen = await self._call(call)
-        if isinstance(seen, Answer):
+        try:
+            seen = await self._call(call)
             return dataclasses.replace(seen, body=call.redaction.clean(seen.body))
-        return seen
+        except Exception as fault:  # noqa: BLE001 outermost: what left must be told, whatever a library makes of the answer
+            # the place, not the words: they may quote what was sent or answered
+            stack = "".join(traceback.format_tb(fault.__traceback__))
+            log.error("transport_failed", kind=type(fault).__name__, stack=stack)
+            return CallError("Fault", "the gateway met a fault of its own during the call").seen(
+                was_sent=True
+            )
 
     async def close(self) -> None:
         """Close everything."""

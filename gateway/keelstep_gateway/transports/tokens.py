@@ -22,11 +22,11 @@ import yarl
 
 from keelstep.domain import outcome
 from keelstep.events import clock
-from keelstep.kinds.contract import ErrorClass
 from keelstep.kinds.credentials import OAuth2
+from keelstep.kinds.failure import ErrorClass
 from keelstep_gateway.transports import egress
-from keelstep_gateway.transports.egress import Egress, Request, Sent
-from keelstep_gateway.transports.transport import CallError
+from keelstep_gateway.transports.egress import Egress, Request
+from keelstep_gateway.transports.transport import CallError, Sent
 
 MOST = 4096
 """Tokens that are held."""

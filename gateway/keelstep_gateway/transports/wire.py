@@ -7,8 +7,7 @@ The library carries a call's context to the request it makes of it, so what is n
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from keelstep_gateway.transports.egress import Sent
-from keelstep_gateway.transports.transport import Call, CallError
+from keelstep_gateway.transports.transport import Call, CallError, Sent
 
 
 @dataclass(slots=True)
@@ -23,6 +22,10 @@ class Wire:
     """Why there is no answer, where the carrier knows better than the library."""
     status: int = 0
     """The HTTP status that was no success, if there was one."""
+    retry_after: str = ""
+    """The header Retry-After that came with it."""
+    resumed: int = 0
+    """How often the rest of an answer was asked for that broke off."""
     is_over: bool = False
     """True once a command says nothing any more."""
 

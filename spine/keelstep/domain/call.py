@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keelstep.domain import cel, freshness, money, policy, schema, tier
 from keelstep.domain import contract as contracts
-from keelstep.domain import money, schema, tier
 from keelstep.domain.revision import Pinned
 from keelstep.domain.state import Claim, Gate, Place, State
 from keelstep.events import clock, types
+from keelstep.events.value import Value
 from keelstep.kinds.contract import ToolContractSpec
 
 
@@ -31,6 +32,8 @@ class Deny:
 
     reason: str
     message: str
+    policy: types.PolicyVerdict | None = None
+    """What the rules said; None where there are none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,7 @@ class AskGate:
     """A person must be asked first."""
 
     tier: int
+    policy: types.PolicyVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +62,7 @@ class Replay:
 
     seq: int
     key: str
+    policy: types.PolicyVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,7 @@ class Perform:
     estimate_micro_usd: int
     gate: Gate | None
     needs_claim: bool
+    policy: types.PolicyVerdict | None = None
 
 
 Verdict = Refuse | Deny | Answered | Join | AskGate | Replay | Perform
@@ -112,14 +118,18 @@ class Question:
     """Nanoseconds since 1970."""
     args_problem: str = ""
     """Why the planned arguments cannot be read; empty where they were loaded."""
+    platform: policy.Platform | None = None
+    """The platform's rules for the tenant, as they are in force now."""
     asks_runner: bool = False
     """True where the runner asks itself: builtins are its own, everything else the gateway's."""
+    evaluate: cel.Evaluate = cel.here
+    """Where rules with macros are evaluated."""
 
 
 def decide_tool(q: Question) -> Verdict:
     """What to do about the wish to make a planned call."""
     state = q.state
-    ended = _ended(state, q.attempt)
+    ended = held_back(state, q.attempt)
     planned = state.step_at(q.place)
     if planned is not None and q.place in state.results:
         return Answered()
@@ -137,7 +147,7 @@ def decide_tool(q: Question) -> Verdict:
             reason="OutOfOrder", message="an earlier call of this plan is not done", is_transient=True
         )
     if isinstance(q.stop, Unknowable):
-        return _unknown(q.stop)
+        return unknowable(q.stop)
     spec = q.pinned.contracts.get(planned.tool)
     pin = state.pins.get(planned.tool)
     if q.asks_runner != (pin is not None and pin.builtin):
@@ -145,31 +155,47 @@ def decide_tool(q: Question) -> Verdict:
     if spec is None or pin is None:
         return Deny(reason="ToolNotAllowed", message=f"the strategy does not list {planned.tool}")
     if q.stop is not None:
-        return _stopped(q.stop, planned.tool)
+        return stopped(q.stop, planned.tool)
     for objects in _OBJECTIONS:
         objection = objects(q, planned, spec)
         if objection is not None:
             return objection
+    cap = cap_micro_usd(q.state, q.pinned)
+    # a pure function touches nothing that a rule could protect
+    asked = policy.Subject(
+        state=q.state,
+        pinned=q.pinned,
+        tool=planned.tool,
+        args=q.args,
+        cap_micro_usd=cap,
+        evaluate=q.evaluate,
+    )
+    ruled = policy.judge(q.platform, asked) if not q.asks_runner else None
+    if ruled is not None and ruled.effect == "deny":
+        return Deny(
+            reason=ruled.reason, message=ruled.message or f"rule {ruled.rule} denies it", policy=ruled
+        )
     key = contracts.idempotency_key(state.xid, planned.tool, spec, q.args, q.place)
     known = None if q.asks_runner else state.keys.get(key)  # a pure function has nothing to do twice
-    if known is not None and known.status == "ok":
-        return Replay(seq=known.seq, key=key)
+    if known is not None and known.status == "ok" and _is_usable(q, spec, known.seq):
+        return Replay(seq=known.seq, key=key, policy=ruled)
     if known is not None and known.status == "open":
         return Refuse(reason="KeyBusy", message="an equal call is in flight", is_transient=True)
-    gate = _gate(q, spec)
+    gate = _gate(q, spec, ruled)
     if isinstance(gate, AskGate | Deny | Refuse):
         return gate
     estimate = contracts.estimate_micro_usd(spec)
-    if state.spent_micro_usd + state.reserved_micro_usd + estimate > cap_micro_usd(state, q.pinned):
+    if state.spent_micro_usd + state.reserved_micro_usd + estimate > cap:
         return Deny(reason="BudgetExceeded", message="the run's budget does not cover this call")
     return Perform(
         spec=spec,
         planned=planned,
         key=key,
-        tier=tier.required(spec.consequence_tier),
+        tier=_required(q, spec, ruled),
         estimate_micro_usd=estimate,
         gate=gate,
-        needs_claim=not contracts.is_free_read(spec),
+        needs_claim=gate is not None or not contracts.is_free_read(spec),
+        policy=ruled,
     )
 
 
@@ -182,63 +208,15 @@ def may_send(state: State, claim_seq: int, place: Place, owner: str, stop: Stand
         return "ClaimTakenOver"
     if state.undecidable:
         return "Undecidable"
-    if state.is_over or state.cancelled is not None:
+    if state.is_over or (state.is_unwinding and claim.undoes is None):
         return "RunEnded"
     if claim.valid_until and claim.stored_at > clock.parse(claim.valid_until):
         return "ApprovalLapsed"
     if isinstance(stop, Unknowable):
         return stop.reason
     if stop is not None:
-        return _stopped(stop, claim.tool).reason
+        return stopped(stop, claim.tool).reason
     return ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallModel:
-    """Call the model, reserving its highest cost."""
-
-
-def decide_model(
-    state: State,
-    pinned: Pinned,
-    attempt: int,
-    ordinal: int,
-    estimate_micro_usd: int | None,
-    stop: Standing,
-) -> Refuse | Answered | CallModel:
-    """What to do about a runner's wish to call the model. An open call of this ordinal is the caller's to join."""
-    known = state.models.get(ordinal)
-    if known is not None and known.reply is not None:
-        return Answered()
-    ended = _ended(state, attempt)
-    if ended is not None:
-        return ended
-    if state.pending_gates:
-        return Refuse(reason="GatePending", message="the run waits for a person")
-    if known is not None:
-        return Refuse(reason="ModelCallOpen", message="this call is in flight", is_transient=True)
-    if ordinal != state.ordinal + 1 or state.open_model_call is not None or not state.is_plan_resolved:
-        return Refuse(reason="Superseded", message=f"the next model call is not number {ordinal}")
-    if isinstance(stop, Unknowable):
-        return _unknown(stop)
-    if stop is not None and stop.scope != "tool":
-        return Refuse(reason="Killed", message=f"{stop.scope} is killed: {stop.reason}")
-    limits = pinned.strategy.limits
-    if state.ordinal >= limits.model_calls:
-        return Refuse(
-            reason="ModelCallsExceeded", message=f"limit of {limits.model_calls} model calls reached"
-        )
-    if state.step >= limits.steps:
-        return Refuse(reason="StepsExceeded", message=f"limit of {limits.steps} steps reached")
-    if state.tokens >= limits.tokens:
-        return Refuse(reason="TokensExceeded", message=f"limit of {limits.tokens} tokens reached")
-    if estimate_micro_usd is None:
-        return Refuse(
-            reason="PriceUnknown", message=f"the price table does not list {pinned.strategy.model.name}"
-        )
-    if state.spent_micro_usd + state.reserved_micro_usd + estimate_micro_usd > cap_micro_usd(state, pinned):
-        return Refuse(reason="BudgetExceeded", message="the run's budget does not cover another model call")
-    return CallModel()
 
 
 def cap_micro_usd(state: State, pinned: Pinned) -> int:
@@ -247,7 +225,8 @@ def cap_micro_usd(state: State, pinned: Pinned) -> int:
     return min(limit, state.started.budget_micro_usd) if state.started is not None else 0
 
 
-def _ended(state: State, attempt: int) -> Refuse | None:
+def ended(state: State, attempt: int) -> Refuse | None:
+    """Why an attempt may wish for nothing at all, whatever it is; None where it may."""
     if state.undecidable:
         return Refuse(reason="Undecidable", message=f"the log holds {state.undecidable}")
     if state.started is None or attempt > state.attempt:
@@ -258,10 +237,19 @@ def _ended(state: State, attempt: int) -> Refuse | None:
         return Refuse(reason="Superseded", message=f"attempt {attempt} is not the current one")
     if state.is_over:
         return Refuse(reason="RunEnded", message="the run is over")
+    return None
+
+
+def held_back(state: State, attempt: int) -> Refuse | None:
+    """Why nothing may begin that is no undoing."""
+    refusal = ended(state, attempt)
+    if refusal is not None:
+        return refusal
     if state.suspended is not None:
         return Refuse(reason="Suspended", message="the run is suspended")
-    if state.cancelled is not None:
-        return Refuse(reason="Cancelled", message="the run is cancelled")
+    if state.is_unwinding:
+        why = "is cancelled" if state.cancelled is not None else "has failed"
+        return Refuse(reason="Cancelled", message=f"the run {why}")
     return None
 
 
@@ -270,11 +258,13 @@ def _hand(q: Question) -> str:
     return "a gateway, not by the runner" if q.asks_runner else "the runner itself: it is a builtin"
 
 
-def _unknown(stop: Unknowable) -> Refuse:
+def unknowable(stop: Unknowable) -> Refuse:
+    """What not knowing what is stopped means for any wish."""
     return Refuse(reason=stop.reason, message=stop.message, is_transient=True)
 
 
-def _stopped(stop: Stop, tool: str) -> Refuse | Deny:
+def stopped(stop: Stop, tool: str) -> Refuse | Deny:
+    """What a kill means for a call of this tool."""
     if stop.scope == "tool":
         return Deny(reason="ToolKilled", message=f"{tool} is killed: {stop.reason}")
     return Refuse(reason="Killed", message=f"{stop.scope} is killed: {stop.reason}")
@@ -305,7 +295,7 @@ def _arguments_unreadable(q: Question, planned: types.PlannedCall, spec: ToolCon
 
 def _arguments_invalid(q: Question, planned: types.PlannedCall, spec: ToolContractSpec) -> Deny | None:
     """Do the arguments match the contract's schema?"""
-    problems = schema.compile_schema(spec.schemas.input).problems(q.args)
+    problems = schema.of_revision(spec.schemas.input).problems(q.args)
     return Deny(reason="ArgumentsInvalid", message="; ".join(problems)) if problems else None
 
 
@@ -336,33 +326,50 @@ _OBJECTIONS: Sequence[Callable[[Question, types.PlannedCall, ToolContractSpec], 
 )
 
 
-def _gate(q: Question, spec: ToolContractSpec) -> Gate | AskGate | Deny | Refuse | None:
+def _is_usable(q: Question, spec: ToolContractSpec, seq: int) -> bool:
+    """Is an earlier result young enough to be used again?"""
+    found = q.state.answer_of(seq)
+    return freshness.is_usable(spec, found.as_of if isinstance(found, types.ToolResult) else "", q.now)
+
+
+def _required(q: Question, spec: ToolContractSpec, ruled: types.PolicyVerdict | None) -> int:
+    """The tier the call needs; a rule's question to a person, once on record, is not taken back."""
+    is_escalated = q.state.is_escalated(q.place) or (ruled is not None and ruled.effect == "escalate")
+    return tier.required(spec.consequence_tier, is_escalated=is_escalated)
+
+
+def _gate(
+    q: Question, spec: ToolContractSpec, ruled: types.PolicyVerdict | None
+) -> Gate | AskGate | Deny | Refuse | None:
     """Must a person be asked, and what did they say? For exactly these arguments and this contract, once."""
-    required = tier.required(spec.consequence_tier)
+    required = _required(q, spec, ruled)
     if not tier.needs_gate(required, tier.allowed(q.pinned.strategy.autonomy.max_tier)):
         return None
     gate = q.state.gates.get(q.place)
     if gate is None:
-        return AskGate(tier=required)
+        return AskGate(tier=required, policy=ruled)
+    planned = q.state.step_at(q.place)
+    assert planned is not None
+    objection = not_approved(gate, planned.args, q.state.pins[planned.tool].digest, q.now)
+    return gate if objection is None else objection
+
+
+def not_approved(gate: Gate, args: Value, contract_digest: str, now: int) -> Deny | Refuse | None:
+    """Why a person's answer does not let this call be made; None where it does."""
     decided = gate.decided
     if decided is None:
         return Refuse(reason="GatePending", message="the run waits for a person")
-    planned = q.state.step_at(q.place)
-    assert planned is not None
     if decided.verdict != "approved":
         return Deny(reason=_GATE_REASONS[decided.verdict], message=_because(decided))
     if gate.used:
         return Deny(reason="ApprovalUsed", message="the approval was used; it covers one call")
-    if (
-        decided.args_digest != planned.args.digest
-        or decided.contract_digest != q.state.pins[planned.tool].digest
-    ):
+    if (decided.args_digest, decided.contract_digest) != (args.digest, contract_digest):
         return Deny(
             reason="ApprovalMismatch", message="the approval is for other arguments or another contract"
         )
-    if decided.valid_until and q.now > clock.parse(decided.valid_until):
+    if decided.valid_until and now > clock.parse(decided.valid_until):
         return Deny(reason="ApprovalLapsed", message=f"the approval was valid until {decided.valid_until}")
-    return gate
+    return None
 
 
 _GATE_REASONS = {"rejected": "GateRejected", "expired": "GateExpired", "withdrawn": "GateWithdrawn"}

@@ -26,6 +26,11 @@ def idempotency_key(
     return hashlib.sha256(canonical.dumps(parts)).hexdigest()
 
 
+def cache_key(digest: str, args: Mapping[str, Any]) -> str:
+    """The key of a cached result: the same for equal calls of one revision by any run; 64 hex digits."""
+    return hashlib.sha256(canonical.dumps([digest, canonical.plain(dict(args))])).hexdigest()
+
+
 def is_repeatable(spec: ToolContractSpec) -> bool:
     """May the same call be performed again without a second effect?"""
     return spec.side_effect is SideEffect.READ_ONLY or spec.idempotency.mode in ("Keyed", "PerCall")

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 from msgspec import structs
 
-from keelstep.domain import draft, validity
-from keelstep.domain.state import Claim, Gate, KeyState, ModelCall, Plan, Result, State
+from keelstep.domain import draft, ending, validity
+from keelstep.domain.state import Claim, Gate, KeyState, ModelCall, Plan, State
 from keelstep.events import envelope, types
 from keelstep.events.envelope import Event, Malformed, Undecidable
 from keelstep.events.frame import Stored
 
-_change, _put, _count, _drop = draft.change, draft.put, draft.count, draft.drop
-_OPERATOR, _GATEWAY = str(types.Writer.OPERATOR), str(types.Writer.GATEWAY)
+_change, _put, _drop = draft.change, draft.put, draft.drop
+_OPERATOR = str(types.Writer.OPERATOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,8 @@ def _evolve(now: State, event: Event, stored: Stored) -> None:
     _change(now, "head", envelope.digest(stored.payload))
     _change(now, "position", stored.position)
     _change(now, "stored_at", stored.stored_at)
+    if now.voids_since:
+        _change(now, "voids_since", 0)
     if (now.barren_attempts or not now.worked) and stored.writer != _OPERATOR:
         _change(now, "barren_attempts", 0)
         _change(now, "worked", True)
@@ -114,6 +116,7 @@ def _evolve(now: State, event: Event, stored: Stored) -> None:
 def _void(now: State, stored: Stored, reason: str) -> Void:
     _change(now, "position", stored.position)
     _change(now, "voids", now.voids + 1)
+    _change(now, "voids_since", now.voids_since + 1)
     return Void(position=stored.position, reason=reason)
 
 
@@ -157,7 +160,7 @@ def _model_replied(now: State, event: Event, stored: Stored) -> None:
     call = now.models[data.ordinal]
     _put(now, "models", data.ordinal, structs.replace(call, reply=data))
     _change(now, "reserved_micro_usd", now.reserved_micro_usd - call.reserved_micro_usd)
-    _settle(now, event)
+    ending.settle(now, event)
 
 
 def _plan(now: State, event: Event, stored: Stored) -> None:
@@ -184,11 +187,15 @@ def _claim(now: State, event: Event, stored: Stored) -> None:
         gate_seq=data.gate_seq,
         valid_until=data.valid_until,
         performances=1,
+        event_id=event.id,
+        is_doubtful=(data.plan_seq, data.index) in now.doubted,
+        args=data.args,
+        undoes=data.undoes,
     )
     _put(now, "claims", claim.place, claim)
     _put(now, "keys", claim.key, KeyState(status="open", seq=event.seq, tool=data.tool))
     _change(now, "reserved_micro_usd", now.reserved_micro_usd + data.estimate_micro_usd)
-    _begin(now, data.tool)
+    ending.begin(now, data.tool)
     if data.gate_seq is not None:
         _put(now, "gates", claim.place, structs.replace(now.gates[claim.place], used=True))
 
@@ -197,57 +204,22 @@ def _retried(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.ToolRetried)
     place = (data.plan_seq, data.index)
-    claim = structs.replace(
-        now.claims[place],
+    claim = now.claims[place]
+    again = structs.replace(
+        claim,
         owner=data.owner,
         deadline=data.deadline,
         stored_at=stored.stored_at,
         performances=data.attempt_number,
+        is_doubtful=claim.is_doubtful or not data.is_certain,
     )
-    _put(now, "claims", place, claim)
+    _put(now, "claims", place, again)
 
 
-def _result(now: State, event: Event, stored: Stored) -> None:
+def _policy(now: State, event: Event, stored: Stored) -> None:
     data = event.data
-    assert isinstance(data, types.ToolResult)
-    place = (data.plan_seq, data.index)
-    claim = now.claims[place] if data.claim_seq is not None else None
-    if claim is not None:
-        _drop(now, "claims", place)
-        _change(now, "reserved_micro_usd", now.reserved_micro_usd - claim.estimate_micro_usd)
-    else:
-        _begin(now, data.tool)
-    _put(now, "results", place, Result(seq=event.seq, data=data))
-    if data.status == "ok" and data.replayed_seq is None:
-        _count(now, "successes", data.tool)
-    if stored.writer == _GATEWAY:
-        _settle(now, event)
-        _settle_key(now, event.seq, data, claim.key if claim is not None else data.idempotency_key)
-
-
-def _settle_key(now: State, seq: int, data: types.ToolResult, key: str) -> None:
-    """What is known about a key now, by the gateway's word; a runner's on keys counts for nothing."""
-    if not key or data.status == "denied" or data.replayed_seq is not None:
-        return
-    _put(now, "keys", key, KeyState(status=data.status, seq=seq, tool=data.tool))
-    before = now.unknown.get(data.tool, ())
-    after = (*(other for other in before if other != key), *([key] if data.status == "unknown" else []))
-    if after != before:
-        _put(now, "unknown", data.tool, after)
-
-
-def _begin(now: State, tool: str) -> None:
-    """A tool call began: it counts as a step whatever becomes of it."""
-    _change(now, "step", now.step + 1)
-    _change(now, "tool_calls", now.tool_calls + 1)
-    _count(now, "calls", tool)
-
-
-def _settle(now: State, event: Event) -> None:
-    """What a gateway says it cost; a runner's word on cost counts for nothing."""
-    cost = event.cost
-    _change(now, "tokens", now.tokens + cost.tokens_in + cost.tokens_out)
-    _change(now, "spent_micro_usd", now.spent_micro_usd + cost.micro_usd)
+    assert isinstance(data, types.PolicyEvaluated)
+    _put(now, "policies", (data.plan_seq, data.index), data.verdict)
 
 
 def _gate_requested(now: State, event: Event, stored: Stored) -> None:
@@ -260,7 +232,12 @@ def _gate_requested(now: State, event: Event, stored: Stored) -> None:
         tier=data.consequence_tier,
         asked_at=stored.stored_at,
         evidence=data.evidence_pack,
+        kind=data.kind,
+        undoes=data.undoes,
     )
+    before = now.gates.get(gate.place)
+    if before is not None:
+        _put(now, "former_gates", before.request_seq, before)
     _put(now, "gates", gate.place, gate)
     _change(now, "pending_gates", now.pending_gates + 1)
 
@@ -269,13 +246,39 @@ def _gate_decided(now: State, event: Event, stored: Stored) -> None:
     data = event.data
     assert isinstance(data, types.GateDecided)
     place = (data.plan_seq, data.index)
-    _put(now, "gates", place, structs.replace(now.gates[place], decided=data, decided_seq=event.seq))
+    gate = structs.replace(now.gates[place], decided=data, decided_seq=event.seq)
+    _put(now, "gates", place, gate)
     _change(now, "pending_gates", now.pending_gates - 1)
+    if gate.kind == "exhausted" and data.verdict == "approved":
+        ending.reopen(now, place, event.seq)
+    if now.is_unwinding:
+        _change(now, "unwinding_at", stored.stored_at)  # a person's time is not the machine's
+    if gate.kind == "undo" and data.verdict == "approved":
+        ending.undone_by_hand(now, place, event.seq)
 
 
 def _killed(now: State, event: Event, stored: Stored) -> None:
     _change(now, "killed", event.data)
     _change(now, "over_at", stored.stored_at)
+
+
+def _cancelled(now: State, event: Event, stored: Stored) -> None:
+    _unwind(now, event, stored)
+    _change(now, "cancelled", event.data)
+
+
+def _unwinding(now: State, event: Event, stored: Stored) -> None:
+    _unwind(now, event, stored)
+    _change(now, "unwinding", event.data)
+    _change(now, "is_unwound_by_runner", stored.writer != _OPERATOR)
+
+
+def _unwind(now: State, event: Event, stored: Stored) -> None:
+    """From here on it is being undone, by attempts that are counted anew; what was said first counts."""
+    if not now.is_unwinding:
+        _change(now, "unwinding_seq", event.seq)
+        _change(now, "unwinding_at", stored.stored_at)
+        _change(now, "barren_attempts", 0)
 
 
 def _finished(now: State, event: Event, stored: Stored) -> None:
@@ -291,12 +294,15 @@ _CHANGES: dict[str, Callable[[State, Event, Stored], None]] = {
     "plan.proposed": _plan,
     "tool.called": _claim,
     "tool.retried": _retried,
-    "tool.result": _result,
+    "tool.result": ending.result,
+    "tool.reconciled": ending.reconciled,
+    "policy.evaluated": _policy,
     "gate.requested": _gate_requested,
     "gate.decided": _gate_decided,
     "exec.suspended": lambda now, event, stored: _change(now, "suspended", event.data),
     "exec.resumed": lambda now, event, stored: _change(now, "suspended", None),
-    "exec.cancelled": lambda now, event, stored: _change(now, "cancelled", event.data),
+    "exec.cancelled": _cancelled,
+    "exec.unwinding": _unwinding,
     "exec.killed": _killed,
     "exec.finished": _finished,
     "feedback.given": lambda now, event, stored: None,

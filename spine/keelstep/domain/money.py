@@ -3,6 +3,7 @@
 Nothing here is a float, and nothing rounds down what somebody owes.
 """
 
+import functools
 import re
 from decimal import ROUND_CEILING, Decimal
 
@@ -10,6 +11,7 @@ MICRO = 1_000_000
 _USD = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)
 
 
+@functools.lru_cache(maxsize=1024)
 def micro_usd(usd: str) -> int:
     """`"0.25"` dollars as 250000 micro-USD.
 

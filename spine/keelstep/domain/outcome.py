@@ -9,20 +9,24 @@ a usable answer is `unknown`.
     no answer after the first byte              unknown            failed
     2xx with a valid output                     ok                 ok
     2xx, unreadable / too large / off schema    unknown            failed
-    a status in failurePolicy.notPerformed      failed             failed
+    2xx that failurePolicy.retryWhen holds for  unknown            failed
+    failurePolicy.notPerformed, …When           failed             failed
     any other status                            unknown            failed
 
-Pure: no transport is called here.
+Pure: no transport is called here. Whether to try again is asked in `retry`.
 """
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keelstep.domain import canonical, cel, contract, schema
+from keelstep.domain import canonical, cel, schema
+from keelstep.domain.reasons import classes
 from keelstep.events import types
-from keelstep.kinds.contract import ErrorClass, SideEffect, ToolContractSpec
+from keelstep.kinds.contract import SideEffect, ToolContractSpec
+from keelstep.kinds.failure import ErrorClass
 
-REFUSED, INVALID = "Refused", "Invalid"
+REFUSED, INVALID = classes.REFUSED, classes.INVALID
 """The classes of failure besides those a contract may call retryable."""
 _MOST_MESSAGE = 300
 _NAMED_TYPES = frozenset(
@@ -51,6 +55,8 @@ class Answer:
     """What the tool said that the body is."""
     is_cut: bool = False
     """True where the body was longer than we read."""
+    retry_after: str = ""
+    """The header Retry-After, as the tool wrote it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,12 @@ class NoAnswer:
     """True once the first byte left."""
     proves_nothing_happened: bool = False
     """True where the contract says so of such an answer."""
+    body: bytes = b""
+    """Of MCP, the answer that says that the tool failed: an object `{structured, text, content}`."""
+    status: int | None = None
+    """The HTTP status, where one is all that came of a call by MCP."""
+    retry_after: str = ""
+    """The header Retry-After, as the tool wrote it."""
 
 
 Seen = Answer | NoAnswer
@@ -79,28 +91,82 @@ class Judged:
     """Canonical JSON, where it is ok."""
     error: types.Error | None = None
     was_sent: bool = True
+    asks_again: bool = False
+    """The contract's `retryWhen` holds for the answer."""
+    retry_after: str = ""
+    """The header Retry-After, as the tool wrote it."""
+    via: str = ""
+    """The contract whose read found this out; empty where the call's own answer says it."""
+    via_ms: int = 0
+    """How long that read took."""
 
 
-def judge(spec: ToolContractSpec, seen: Seen) -> Judged:
+def expressions(spec: ToolContractSpec) -> tuple[str | None, ...]:
+    """Those that are asked about an answer."""
+    policy, described = spec.failure_policy, spec.transport.http or spec.transport.mcp
+    mapping = described.response if described is not None else None
+    return policy.not_performed_when, policy.retry_when, mapping
+
+
+def judge(spec: ToolContractSpec, seen: Seen, evaluate: cel.Evaluate = cel.here) -> Judged:
     """The outcome of one performance. Total."""
-    reads_only = spec.side_effect is SideEffect.READ_ONLY
-    if isinstance(seen, NoAnswer):
-        is_certain = reads_only or not seen.was_sent or seen.proves_nothing_happened
-        status: Literal["failed", "unknown"] = "failed" if is_certain else "unknown"
-        error = _error(seen.reason, seen.message, seen.error_class)
-        return Judged(status=status, error=error, was_sent=seen.was_sent)
-    if 200 <= seen.status < 300:
-        found = _output(spec, seen)
+    policy, values = spec.failure_policy, _values(spec, seen)
+    is_refusal = _holds(policy.not_performed_when, values, evaluate)
+    asks_again = _holds(policy.retry_when, values, evaluate)
+    if isinstance(seen, Answer) and 200 <= seen.status < 300 and not (is_refusal or asks_again):
+        found = _output(spec, seen, evaluate)
         if isinstance(found, bytes):
             return Judged(status="ok", output=found)
-        return Judged(status="failed" if reads_only else "unknown", error=found)
-    proves_nothing_happened = reads_only or seen.status in spec.failure_policy.not_performed
+        error, was_sent, is_certain = found, True, False
+    elif isinstance(seen, Answer):
+        error, was_sent = _said(seen, is_refusal=is_refusal), True
+        is_certain = is_refusal or seen.status in policy.not_performed
+    else:
+        error = _error(seen.reason, seen.message, seen.error_class, seen.status)
+        was_sent = seen.was_sent
+        is_certain = is_refusal or not was_sent or seen.proves_nothing_happened
+        is_certain = is_certain or seen.status in policy.not_performed
     return Judged(
-        status="failed" if proves_nothing_happened else "unknown",
-        error=_error(
-            class_of(seen.status), f"the tool answered {seen.status}", class_of(seen.status), seen.status
-        ),
+        status="failed" if is_certain or spec.side_effect is SideEffect.READ_ONLY else "unknown",
+        error=error,
+        was_sent=was_sent,
+        asks_again=asks_again,
+        retry_after=seen.retry_after,
     )
+
+
+def _values(spec: ToolContractSpec, seen: Seen) -> dict[str, Any] | None:
+    """What the expressions of a failure policy may ask about; None where nothing was answered, or nobody asks."""
+    policy = spec.failure_policy
+    if policy.not_performed_when is None and policy.retry_when is None:
+        return None
+    document: Any = None
+    with contextlib.suppress(ValueError):  # what is no JSON is null to them
+        document = canonical.loads(seen.body) if seen.body.strip() else None
+    if spec.transport.mcp is None:
+        return {"status": seen.status, "body": document} if isinstance(seen, Answer) else None
+    return {**document, "isError": isinstance(seen, NoAnswer)} if isinstance(document, dict) else None
+
+
+def _holds(expression: str | None, values: dict[str, Any] | None, evaluate: cel.Evaluate) -> bool:
+    """Does a condition hold? One that fails proves nothing."""
+    if expression is None or values is None:
+        return False
+    try:
+        return cel.holds(cel.compile_expression(expression, tuple(values)), values, evaluate)
+    except (cel.CompileError, cel.EvaluationError):
+        return False
+
+
+def _said(seen: Answer, *, is_refusal: bool) -> types.Error:
+    """What an answer that is no success says."""
+    if 200 <= seen.status < 300:
+        error_class = REFUSED if is_refusal else ErrorClass.UNAVAILABLE
+        return _error(
+            "ToolFailed", "the contract takes the tool's answer for no success", error_class, seen.status
+        )
+    error_class = class_of(seen.status)
+    return _error(error_class, f"the tool answered {seen.status}", error_class, seen.status)
 
 
 def class_of(status: int) -> str:
@@ -114,48 +180,13 @@ def class_of(status: int) -> str:
     return REFUSED
 
 
-def may_try_again(spec: ToolContractSpec, judged: Judged, attempts: int) -> bool:
-    """Is another performance with the same key allowed after this many, and can it help?"""
-    policy = spec.failure_policy
-    return (
-        judged.error is not None
-        and judged.error.error_class in policy.retryable
-        and attempts < policy.max_attempts
-        and (contract.is_repeatable(spec) or not judged.was_sent)
-    )
-
-
-def altogether(spec: ToolContractSpec, earlier_unknown: bool, last: Judged) -> Judged:
-    """What several performances under one claim came to: a failure proves nothing about the ones before it."""
-    if last.status == "failed" and earlier_unknown and spec.side_effect is not SideEffect.READ_ONLY:
-        return Judged(status="unknown", error=last.error, was_sent=True)
-    return last
-
-
-def attempts_allowed(spec: ToolContractSpec) -> int:
-    """How often one claim may be performed by its owner."""
-    return spec.failure_policy.max_attempts if spec.failure_policy.retryable else 1
-
-
-def backoff_seconds(spec: ToolContractSpec, attempts: int) -> int:
-    """The wait after this many performances: doubling."""
-    return int(spec.failure_policy.backoff_seconds * 2 ** (attempts - 1))
-
-
-def budget_seconds(spec: ToolContractSpec) -> int:
-    """How long a claim may take: every attempt in full, and the waits between."""
-    allowed = attempts_allowed(spec)
-    waits = sum(backoff_seconds(spec, attempt) for attempt in range(1, allowed))
-    return spec.timeout_seconds * allowed + waits
-
-
-def _output(spec: ToolContractSpec, seen: Answer) -> bytes | types.Error:
+def _output(spec: ToolContractSpec, seen: Answer, evaluate: cel.Evaluate) -> bytes | types.Error:
     """The output as mapped and checked, or why it cannot be used."""
     if seen.is_cut:
         return _error("ResponseTooLarge", "the tool's answer is larger than allowed", INVALID, seen.status)
     try:
-        output = canonical.dumps(_document(spec, seen))
-        problems = schema.compile_schema(spec.schemas.output).problems(canonical.loads(output))
+        output = canonical.dumps(_document(spec, seen, evaluate))
+        problems = schema.of_revision(spec.schemas.output).problems(canonical.loads(output))
     except (cel.CompileError, cel.EvaluationError, schema.SchemaError, ValueError, TypeError) as error:
         return _error(
             "OutputInvalid",
@@ -171,7 +202,7 @@ def _output(spec: ToolContractSpec, seen: Answer) -> bytes | types.Error:
     return output
 
 
-def _document(spec: ToolContractSpec, seen: Answer) -> Any:
+def _document(spec: ToolContractSpec, seen: Answer, evaluate: cel.Evaluate) -> Any:
     """What the contract makes of an answer."""
     found: Any = canonical.loads(seen.body) if seen.body.strip() else None
     if spec.transport.mcp is not None:
@@ -183,7 +214,7 @@ def _document(spec: ToolContractSpec, seen: Answer) -> Any:
         mapping, values = spec.transport.http.response, {"status": seen.status, "body": found}
         if mapping is None:
             return found
-    return cel.compile_expression(mapping, tuple(values)).evaluate(values)
+    return evaluate(cel.compile_expression(mapping, tuple(values)), values, {})
 
 
 def _of_text(text: str) -> Any:
@@ -196,6 +227,8 @@ def _of_text(text: str) -> Any:
 
 def _kind(error: Exception, media_type: str) -> str:
     """What went wrong, without any of the answer's content."""
+    if isinstance(error, cel.CostError):
+        return "its response mapping takes too long, or too much memory"
     if isinstance(error, cel.EvaluationError | cel.CompileError):
         return "its response mapping failed"
     if not isinstance(error, ValueError):

@@ -135,7 +135,7 @@ def _call(wish: ToolCall, identity: str, tools: Mapping[str, str], pinned: Pinne
         return "ArgumentsNotJson", "The arguments are not valid JSON."
     if not isinstance(args, dict):
         return "ArgumentsNotJson", "The arguments are not a JSON object."
-    problems = schema.compile_schema(pinned.contracts[name].schemas.input).problems(args)
+    problems = schema.of_revision(pinned.contracts[name].schemas.input).problems(args)
     if problems:
         return "ArgumentsInvalid", f"The arguments do not match the tool's schema: {'; '.join(problems)}."
     return Call(call_id=identity, tool=name, args=canonical.dumps(args))
@@ -153,7 +153,7 @@ def _final(content: str, pinned: Pinned) -> Final | Malformed:
             reason="OutputNotJson",
             complaints={"": "The final answer must be one JSON document and nothing else."},
         )
-    problems = schema.compile_schema(pinned.strategy.output_schema).problems(output)
+    problems = schema.of_revision(pinned.strategy.output_schema).problems(output)
     if problems:
         return Malformed(
             reason="OutputInvalid",

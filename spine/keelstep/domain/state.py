@@ -58,6 +58,13 @@ class Claim(Part, frozen=True, gc=False):
     valid_until: str
     performances: int
     """1 at first; each `tool.retried` adds one."""
+    event_id: str = ""
+    """The id of its `tool.called`."""
+    is_doubtful: bool = False
+    """True once an earlier performance may have happened: it can never end `failed`."""
+    args: Value | None = None
+    undoes: int | None = None
+    """The result whose call it undoes."""
 
     @property
     def place(self) -> Place:
@@ -82,6 +89,13 @@ class KeyState(Part, frozen=True, gc=False):
     tool: str
 
 
+class Reconciled(Part, frozen=True, gc=False):
+    """What was found out about a call later."""
+
+    seq: int
+    data: types.ToolReconciled
+
+
 class Gate(Part, frozen=True, gc=False):
     """One question to a human."""
 
@@ -95,6 +109,9 @@ class Gate(Part, frozen=True, gc=False):
     decided_seq: int = 0
     used: bool = False
     """True once a claim was made under it: an approval covers one call."""
+    kind: types.GateKind = "approval"
+    undoes: int | None = None
+    """The result whose undoing it is about."""
 
     @property
     def place(self) -> Place:
@@ -117,6 +134,8 @@ class State(Part, frozen=True, gc=False):
     stored_at: int = 0
     """The broker's time of the last valid event."""
     voids: int = 0
+    voids_since: int = 0
+    """Those after the last valid event."""
     undecidable: str = ""
     """Type and version of an event this program does not know; nothing may be decided past it."""
     # what the run is
@@ -143,11 +162,22 @@ class State(Part, frozen=True, gc=False):
     claims: immutables.Map[Place, Claim] = immutables.Map()
     """Open ones."""
     results: immutables.Map[Place, Result] = immutables.Map()
+    doubted: immutables.Map[Place, Result] = immutables.Map()
+    """Calls that may have happened, and that a person let be made again: how they had ended, until they end again."""
+    reconciled: immutables.Map[Place, Reconciled] = immutables.Map()
+    """Calls whose outcome was unknown until a read found out."""
+    undoable: tuple[tuple[int, Place], ...] = ()
+    """Calls that happened, or may have, and that a contract undoes: their results, oldest first, and places."""
     keys: immutables.Map[str, KeyState] = immutables.Map()
     unknown: immutables.Map[str, tuple[str, ...]] = immutables.Map()
     """Keys whose outcome nobody knows, by contract."""
     gates: immutables.Map[Place, Gate] = immutables.Map()
+    """The last question about each call."""
+    former_gates: immutables.Map[int, Gate] = immutables.Map()
+    """Answered ones before it, by the event that asked."""
     pending_gates: int = 0
+    policies: immutables.Map[Place, types.PolicyVerdict] = immutables.Map()
+    """What the rules said about calls that need a person."""
     # what it used
     step: int = 0
     calls: immutables.Map[str, int] = immutables.Map()
@@ -162,6 +192,14 @@ class State(Part, frozen=True, gc=False):
     suspended: types.Interruption | None = None
     cancelled: types.Interruption | None = None
     killed: types.Interruption | None = None
+    unwinding: types.Unwinding | None = None
+    """It has failed, and what it did is undone."""
+    unwinding_seq: int = 0
+    """The event from which on it is being undone: a failure or a cancellation."""
+    unwinding_at: int = 0
+    """When that was, or what was in flight last ended, or a person last answered about an undoing."""
+    is_unwound_by_runner: bool = False
+    """Its runner said so itself, and goes on with it."""
     finished: types.ExecFinished | None = None
     over_at: int = 0
 
@@ -169,6 +207,11 @@ class State(Part, frozen=True, gc=False):
     def is_over(self) -> bool:
         """Finished or killed: only closing records may follow."""
         return self.finished is not None or self.killed is not None
+
+    @property
+    def is_unwinding(self) -> bool:
+        """Failed or cancelled: nothing may begin any more but undoing what was done."""
+        return self.unwinding is not None or self.cancelled is not None
 
     @property
     def open_model_call(self) -> ModelCall | None:
@@ -183,6 +226,11 @@ class State(Part, frozen=True, gc=False):
         return plan is None or all((plan.seq, call.index) in self.results for call in plan.steps)
 
     @property
+    def questions(self) -> tuple[Gate, ...]:
+        """Everything that people were asked."""
+        return (*self.former_gates.values(), *self.gates.values())
+
+    @property
     def pins(self) -> Mapping[str, types.Pin]:
         """The contracts this run may call."""
         return self.started.contracts if self.started is not None else {}
@@ -190,6 +238,47 @@ class State(Part, frozen=True, gc=False):
     def unknown_key_of(self, tool: str) -> str | None:
         """A key of this contract whose outcome nobody knows."""
         return next(iter(self.unknown.get(tool, ())), None)
+
+    def is_escalated(self, place: Place) -> bool:
+        """Has a rule on record asked for a person?"""
+        verdict = self.policies.get(place)
+        return verdict is not None and verdict.effect == "escalate"
+
+    def end_of(self, place: Place) -> Result | None:
+        """How a call ended, also where a person has let it be made again since, and it may have happened."""
+        return self.results.get(place) or self.doubted.get(place)
+
+    def answer_of(self, seq: int) -> types.ToolResult | types.ToolReconciled | None:
+        """What an event says of a call that ended."""
+        ended = (*self.results.values(), *self.reconciled.values())
+        return next((known.data for known in ended if known.seq == seq), None)
+
+    def came_to_nothing(self, place: Place) -> bool:
+        """Has this call failed, or does nobody know, after its last attempt?"""
+        result = self.results.get(place)
+        return (
+            result is not None
+            and result.data.status in ("failed", "unknown")
+            and place not in self.reconciled
+        )
+
+    def may_appeal(self, place: Place) -> bool:
+        """Did this call of the latest plan come to nothing, and has nobody been asked about that?"""
+        result, gate, planned = self.results.get(place), self.gates.get(place), self.step_at(place)
+        pin = self.pins.get(planned.tool) if planned is not None else None
+        return (
+            result is not None
+            and self.came_to_nothing(place)
+            and pin is not None
+            and not pin.builtin
+            and (gate is None or gate.request_seq < result.seq)
+        )
+
+    def planned_at(self, place: Place) -> types.PlannedCall | None:
+        """The planned call at a place of any plan."""
+        plan_seq, index = place
+        plan = next((plan for plan in self.plans.values() if plan.seq == plan_seq), None)
+        return plan.steps[index] if plan is not None and 0 <= index < len(plan.steps) else None
 
     def step_at(self, place: Place) -> types.PlannedCall | None:
         """The planned call at a place of the latest plan."""

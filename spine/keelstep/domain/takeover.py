@@ -7,6 +7,7 @@ its result can no longer be on the way, it is settled as what it is: unknown.
 from dataclasses import dataclass
 
 from keelstep.domain import contract as contracts
+from keelstep.domain import retry
 from keelstep.domain.call import Standing, Unknowable
 from keelstep.domain.state import Claim, State
 from keelstep.events import clock
@@ -45,20 +46,11 @@ def decide(
     is_repeatable = contracts.is_repeatable(spec) and claim.performances < MOST_PERFORMANCES
     if is_repeatable and isinstance(stop, Unknowable):
         return Wait(until=now + clock.SECOND)  # not knowing what is stopped is no reason to give the call up
-    checks_pass = (
-        is_repeatable
-        and not state.undecidable
-        and not state.is_over
-        and state.suspended is None
-        and state.cancelled is None
-        and state.started is not None
-        and now <= clock.parse(state.started.deadline)
-        and stop is None
-        and not (claim.valid_until and now > clock.parse(claim.valid_until))
-    )
-    if checks_pass:
+    if is_repeatable and not retry.why_not(state, claim, stop, now):
         return Retry()
-    last = clock.parse(claim.deadline) + GRACE_SECONDS * clock.SECOND
+    rule = spec.failure_policy.reconcile
+    grace = max(GRACE_SECONDS, rule.settle_seconds if rule is not None else 0)
+    last = clock.parse(claim.deadline) + grace * clock.SECOND
     if now < last:
         return Wait(until=last)
     return Settle(message="its gateway died during the call; whether it happened is not known")

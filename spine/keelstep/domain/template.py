@@ -34,7 +34,9 @@ _FAULTS = (
 _PRINTABLE = (str, int, float, dict, list, tuple, type(None), jinja2.Undefined)
 
 
-def _printable(value: Any) -> Any:
+@jinja2.pass_context
+def _printable(context: object, value: Any) -> Any:
+    """What is printed; as it asks for the context, Jinja2 does not call it, nor work values out, while it compiles."""
     if not isinstance(value, _PRINTABLE):
         raise jinja2.TemplateRuntimeError(f"prints a {type(value).__name__}, which is no value")
     return value
@@ -42,7 +44,12 @@ def _printable(value: Any) -> Any:
 
 def _environment() -> sandbox.ImmutableSandboxedEnvironment:
     environment = sandbox.ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=True, finalize=_printable
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=True,
+        finalize=_printable,
+        # A template is only compiled where it is applied; what it works out is its run's to bear, however much it is.
+        optimized=False,
     )
     del environment.filters["random"]
     del environment.globals["lipsum"]
@@ -57,7 +64,7 @@ def check(source: str, slots: Iterable[str]) -> None:
     TemplateError: it does not parse, or uses a variable that is neither a declared slot nor `goal`.
     """
     try:
-        used = meta.find_undeclared_variables(_ENVIRONMENT.parse(source))
+        used = _undeclared(source)
         _compiled(source)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"line {error.lineno}: {error.message}") from error
@@ -78,6 +85,14 @@ def render(source: str, values: Mapping[str, Any]) -> str:
         return _compiled(source).render(values)
     except _FAULTS as error:
         raise TemplateError(_why(error)) from error
+
+
+def _undeclared(source: str) -> set[str]:
+    """As `meta.find_undeclared_variables`, which would work out every value in passing."""
+    found = meta.TrackingCodeGenerator(_ENVIRONMENT)
+    found.optimizer = None
+    found.visit(_ENVIRONMENT.parse(source))
+    return found.undeclared_identifiers
 
 
 def _why(error: BaseException) -> str:

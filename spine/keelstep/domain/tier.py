@@ -7,9 +7,9 @@ GATED = 3
 """The tier that is never free."""
 
 
-def required(contract_tier: int) -> int:
+def required(contract_tier: int, *, is_escalated: bool = False) -> int:
     """The tier a call needs: the contract's own, raised by policy, never lowered."""
-    return contract_tier
+    return GATED if is_escalated else contract_tier
 
 
 def allowed(strategy_max_tier: int) -> int:

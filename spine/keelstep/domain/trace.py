@@ -138,23 +138,54 @@ def _plan(data: types.Data) -> tuple[str, str]:
 def _tool_called(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ToolCalled)
     gate = f", approved by event {data.gate_seq}" if data.gate_seq is not None else ""
-    return data.tool, f"tier {data.tier}, key {data.idempotency_key[:12]}{gate}"
+    return data.tool, f"{_undoes(data.undoes)}tier {data.tier}, key {data.idempotency_key[:12]}{gate}"
 
 
 def _tool_retried(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ToolRetried)
-    return "", f"performance {data.attempt_number} of claim {data.claim_seq} ({data.reason}), same key"
+    wait = f", {_seconds(data.wait_ms)} after the one before" if data.wait_ms else ""
+    why = data.error.message[:_MOST_WHY] if data.error is not None else ""
+    said = f"{data.reason}: {why}" if why else data.reason
+    return "", f"performance {data.attempt_number} of claim {data.claim_seq}{wait} ({said}), same key"
 
 
 def _tool_result(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ToolResult)
     replay = f", answered by event {data.replayed_seq}" if data.replayed_seq is not None else ""
-    return data.tool, f"{data.status}{replay}{_why(data.error)}"
+    if data.cached is not None:
+        replay = (
+            f", answered by event {data.cached.seq} of run {data.cached.execution}, of {data.cached.answered}"
+        )
+    via = f", as {data.via} shows" if data.via else ""
+    return data.tool, f"{_undoes(data.undoes)}{data.status}{replay}{via}{_why(data.error)}"
+
+
+def _policy(data: types.Data) -> tuple[str, str]:
+    assert isinstance(data, types.PolicyEvaluated)
+    return data.tool, ruled(data.verdict)
+
+
+def ruled(verdict: types.PolicyVerdict) -> str:
+    """What the rules said about a call, as a sentence."""
+    by = f"rule {verdict.rule}" if verdict.rule else "no rule"
+    means = {"allow": "lets the tier decide", "deny": "denies", "escalate": "asks for a person"}[
+        verdict.effect
+    ]
+    return f"{by} {means}{f': {verdict.message}' if verdict.message else ''}"
+
+
+def _tool_reconciled(data: types.Data) -> tuple[str, str]:
+    assert isinstance(data, types.ToolReconciled)
+    found = "happened" if data.status == "ok" else "did not happen"
+    return data.tool, f"{data.via} shows that the call of event {data.result_seq} {found}"
 
 
 def _gate_requested(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.GateRequested)
-    return "", f"call {data.index} of plan {data.plan_seq} needs a person (tier {data.consequence_tier})"
+    about = f"call {data.index} of plan {data.plan_seq}"
+    if data.undoes is not None:
+        about = f"undoing the call of event {data.undoes}"
+    return "", f"{about} {_ASKED[data.kind]} (tier {data.consequence_tier})"
 
 
 def _gate_decided(data: types.Data) -> tuple[str, str]:
@@ -172,6 +203,11 @@ def _interruption(data: types.Data) -> tuple[str, str]:
     return "", f"by {data.by} ({data.scope}){f': {data.reason}' if data.reason else ''}"
 
 
+def _unwinding(data: types.Data) -> tuple[str, str]:
+    assert isinstance(data, types.Unwinding)
+    return "", f"failed, {data.reason}{f': {data.message}' if data.message else ''}; what was done is undone"
+
+
 def _finished(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ExecFinished)
     return "", f"{data.outcome}, {data.reason}{f': {data.message}' if data.message else ''}"
@@ -180,6 +216,21 @@ def _finished(data: types.Data) -> tuple[str, str]:
 def _feedback(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.Feedback)
     return "", f"{data.verdict} says {data.by}"
+
+
+_ASKED: dict[types.GateKind, str] = {
+    "approval": "needs a person",
+    "exhausted": "came to nothing: a person may let it be made again",
+    "undo": "came to nothing: a person must do it by hand",
+}
+
+
+def _undoes(seq: int | None) -> str:
+    return f"undoes event {seq}, " if seq is not None else ""
+
+
+def _seconds(milliseconds: int) -> str:
+    return f"{milliseconds / 1000:.1f} s"
 
 
 def _counted(number: int, what: str) -> str:
@@ -201,12 +252,15 @@ _SUMMARIES: dict[str, Callable[[types.Data], tuple[str, str]]] = {
     "tool.called": _tool_called,
     "tool.retried": _tool_retried,
     "tool.result": _tool_result,
+    "tool.reconciled": _tool_reconciled,
+    "policy.evaluated": _policy,
     "gate.requested": _gate_requested,
     "gate.decided": _gate_decided,
     "exec.suspended": _interruption,
     "exec.resumed": _interruption,
     "exec.cancelled": _interruption,
     "exec.killed": _interruption,
+    "exec.unwinding": _unwinding,
     "exec.finished": _finished,
     "feedback.given": _feedback,
 }

@@ -3,9 +3,11 @@
     no model call yet, or the plan is done ──► AskModel
     the model call is open                 ──► AskModel (the same: the gateway answers it once)
     a reply with calls                     ──► Propose
+    a call that came to nothing            ──► AskGates or Finish, where its contract says so
     a planned call without result          ──► AskTool, or AskGates where a person must be asked first
     … of a builtin                         ──► Evaluate: a pure function needs no gateway
-    a final reply                          ──► Finish
+    a final reply                          ──► Finish, or Unwind where the run failed and something can be undone
+    … and while that is undone             ──► AskUndo, one after the other
     replaced, over, suspended, parked      ──► Stop
 
 The runner evaluates tiers only to save a round trip; the gateway decides. Of a builtin it decides itself, with the
@@ -15,10 +17,10 @@ gateway's own question (`call.decide_tool`).
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keelstep.domain import canonical, cel, template, tier, transcript
+from keelstep.domain import criteria, exhaust, template, tier, transcript, unwind
 from keelstep.domain import reply as replies
 from keelstep.domain.revision import Pinned
-from keelstep.domain.state import State
+from keelstep.domain.state import Place, State
 from keelstep.events import types
 
 MOST_CORRECTIONS = 2
@@ -81,6 +83,9 @@ class Question:
     plan_seq: int
     index: int
     tier: int
+    kind: types.GateKind = "approval"
+    undoes: int | None = None
+    """The result whose undoing it is about."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +103,22 @@ class Finish:
     output: bytes | None
 
 
-Action = Stop | AskModel | Propose | AskTool | Evaluate | AskGates | Finish
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unwind:
+    """Append that the run has failed; then what it did is undone."""
+
+    unwinding: types.Unwinding
+    output: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskUndo:
+    """Ask the gateway to undo what this event recorded."""
+
+    seq: int
+
+
+Action = Stop | AskModel | Propose | AskTool | Evaluate | AskGates | Finish | Unwind | AskUndo
 
 
 def must_stop(state: State, attempt: int) -> str:
@@ -109,19 +129,43 @@ def must_stop(state: State, attempt: int) -> str:
         return "Superseded"
     if state.is_over:
         return "RunEnded"
+    if state.is_unwinding:
+        return "Cancelled"
     if state.suspended is not None:
         return "Suspended"
-    if state.cancelled is not None:
-        return "Cancelled"
     return ""
+
+
+def must_stop_undoing(state: State, attempt: int) -> str:
+    """Why this attempt may undo nothing more, or nothing where there is something to undo."""
+    if state.undecidable:
+        return "Undecidable"
+    if state.attempt != attempt:
+        return "Superseded"
+    if state.is_over:
+        return "RunEnded"
+    return "" if state.is_unwinding and unwind.next_target(state) is not None else "Unwound"
+
+
+def needs_payloads(state: State) -> bool:
+    """Does the next decision rest on what was said? Not while planned calls wait, or what was done is undone."""
+    return not state.is_unwinding and (state.plan is None or state.is_plan_resolved)
 
 
 def decide(state: State, pinned: Pinned, payloads: transcript.Payloads, attempt: int) -> Action:
     """What to do next."""
+    if state.is_unwinding and not must_stop_undoing(state, attempt):
+        return _undo(state)
     reason = must_stop(state, attempt)
     if reason:
         return Stop(reason=reason)
-    if state.plan is not None and not state.is_plan_resolved:
+    appeals = exhaust.appeals(state, pinned)
+    if appeals:
+        return AskGates(questions=[_appeal(state, pinned, place) for place in appeals])
+    ended_by = exhaust.ends_run(state, pinned)
+    if ended_by:
+        return _fail(state, "ToolExhausted", f"{ended_by} came to nothing, and the run cannot do without it")
+    if not needs_payloads(state):
         return _next_call(state, pinned)
     if state.pending_gates:
         return Stop(reason="Parked")
@@ -138,13 +182,50 @@ def decide(state: State, pinned: Pinned, payloads: transcript.Payloads, attempt:
     return _after_reply(state, pinned, payloads, payloads[last.reply.response.digest])
 
 
+def is_to_ask(state: State, question: Question) -> bool:
+    """Does the question still need asking, and the call still an answer?"""
+    place = (question.plan_seq, question.index)
+    gate, is_tried = state.gates.get(place), place in state.results
+    if place in state.claims:
+        return False
+    if question.undoes is not None:
+        target = unwind.next_target(state)
+        is_next = target is not None and target.seq == question.undoes
+        is_new = gate is None or (question.kind == "undo" and gate.kind == "approval")
+        return is_next and is_new and is_tried == (question.kind == "undo")
+    if question.kind == "exhausted":
+        return state.may_appeal(place)
+    return gate is None and not is_tried
+
+
+def _undo(state: State) -> Action:
+    """What is to be undone next: by the gateway, or, where that came to nothing, by a person."""
+    target = unwind.next_target(state)
+    assert target is not None
+    gate = state.gates.get(target.undo_place)
+    if gate is not None and gate.decided is None:
+        return Stop(reason="Parked")
+    if target.undo_place in state.results:
+        plan_seq, index = target.undo_place
+        tier_asked = state.pins[target.undo].tier if target.undo in state.pins else 0
+        question = Question(plan_seq=plan_seq, index=index, tier=tier_asked, kind="undo", undoes=target.seq)
+        return AskGates(questions=[question])
+    return AskUndo(seq=target.seq)
+
+
+def _appeal(state: State, pinned: Pinned, place: Place) -> Question:
+    planned = state.step_at(place)
+    assert planned is not None
+    return Question(plan_seq=place[0], index=place[1], tier=_tier(state, pinned, planned), kind="exhausted")
+
+
 def _next_call(state: State, pinned: Pinned) -> Action:
     plan = state.plan
     assert plan is not None
     waiting = [call for call in plan.steps if (plan.seq, call.index) not in state.results]
     if _needs_gate(state, pinned, waiting[0]) or state.pending_gates:
         questions = [
-            Question(plan_seq=plan.seq, index=call.index, tier=_tier(pinned, call))
+            Question(plan_seq=plan.seq, index=call.index, tier=_tier(state, pinned, call))
             for call in waiting
             if _needs_gate(state, pinned, call)
         ]
@@ -155,18 +236,29 @@ def _next_call(state: State, pinned: Pinned) -> Action:
     return AskTool(plan_seq=plan.seq, index=waiting[0].index)
 
 
-def _tier(pinned: Pinned, call: types.PlannedCall) -> int:
+def _tier(state: State, pinned: Pinned, call: types.PlannedCall) -> int:
+    assert state.plan is not None
     spec = pinned.contracts.get(call.tool)
-    return tier.required(spec.consequence_tier) if spec is not None else 0
+    if spec is None:
+        return 0
+    return tier.required(spec.consequence_tier, is_escalated=state.is_escalated((state.plan.seq, call.index)))
 
 
 def _needs_gate(state: State, pinned: Pinned, call: types.PlannedCall) -> bool:
     """Must a person be asked who has not been asked yet?"""
     plan = state.plan
     assert plan is not None
-    if (plan.seq, call.index) in state.gates or call.tool not in pinned.contracts:
+    place = (plan.seq, call.index)
+    if place in state.gates or call.tool not in pinned.contracts:
         return False
-    return tier.needs_gate(_tier(pinned, call), tier.allowed(pinned.strategy.autonomy.max_tier))
+    if _has_rules(state, pinned, call) and place not in state.policies:
+        return False  # the gateway asks the rules first: nobody is asked about what they deny
+    return tier.needs_gate(_tier(state, pinned, call), tier.allowed(pinned.strategy.autonomy.max_tier))
+
+
+def _has_rules(state: State, pinned: Pinned, call: types.PlannedCall) -> bool:
+    assert state.started is not None
+    return bool(pinned.contracts[call.tool].policy or state.started.policy)
 
 
 def _ask_model(
@@ -244,47 +336,29 @@ def _malformed_in_a_row(state: State, pinned: Pinned, payloads: transcript.Paylo
     return count
 
 
-def _finish(state: State, pinned: Pinned, output: bytes) -> Finish:
-    values = {
-        "output": canonical.loads(output),
-        "trace": {
-            "steps": state.step,
-            "modelCalls": state.ordinal,
-            "toolCalls": state.tool_calls,
-            "tokens": state.tokens,
-            "tools": {name: state.successes.get(name, 0) for name in pinned.contracts},
-        },
-    }
-    criteria = [_criterion(each.name, each.expression, values) for each in pinned.strategy.success_criteria]
-    missed = [_missed(each) for each in criteria if not each.holds]
-    return Finish(
-        finished=types.ExecFinished(
-            outcome="failed" if missed else "succeeded",
-            reason="CriteriaNotMet" if missed else "Completed",
-            message=f"not met: {', '.join(missed)}"[:_MOST_MESSAGE_CHARACTERS] if missed else "",
-            criteria=criteria,
-            steps_n=state.step,
-            tokens=state.tokens,
-            micro_usd=state.spent_micro_usd,
-        ),
-        output=output,
+def _finish(state: State, pinned: Pinned, output: bytes) -> Finish | Unwind:
+    found, missed = criteria.judge(state, pinned, output)
+    finished = types.ExecFinished(
+        outcome="failed" if missed else "succeeded",
+        reason="CriteriaNotMet" if missed else "Completed",
+        message=f"not met: {', '.join(missed)}"[:_MOST_MESSAGE_CHARACTERS] if missed else "",
+        criteria=found,
+        steps_n=state.step,
+        tokens=state.tokens,
+        micro_usd=state.spent_micro_usd,
     )
+    return _end(state, finished, output)
 
 
-def _criterion(name: str, expression: str, values: dict[str, object]) -> types.Criterion:
-    try:
-        holds = cel.compile_expression(expression, ("output", "trace")).holds(values)
-        return types.Criterion(name=name, holds=holds)
-    except (cel.CompileError, cel.EvaluationError) as error:
-        return types.Criterion(name=name, holds=False, error=str(error)[:200])
+def _end(state: State, finished: types.ExecFinished, output: bytes | None) -> Finish | Unwind:
+    """The end, or first the undoing of what a run did that has failed."""
+    if finished.outcome != "failed" or not unwind.is_needed(state):
+        return Finish(finished=finished, output=output)
+    unwinding = types.Unwinding(reason=finished.reason, message=finished.message, criteria=finished.criteria)
+    return Unwind(unwinding=unwinding, output=output)
 
 
-def _missed(criterion: types.Criterion) -> str:
-    """A criterion that was wrong itself is another mistake than an output that was."""
-    return f"{criterion.name} (cannot be evaluated: {criterion.error})" if criterion.error else criterion.name
-
-
-def _fail(state: State, reason: str, message: str) -> Finish:
+def _fail(state: State, reason: str, message: str) -> Finish | Unwind:
     finished = types.ExecFinished(
         outcome="failed",
         reason=reason,
@@ -293,10 +367,10 @@ def _fail(state: State, reason: str, message: str) -> Finish:
         tokens=state.tokens,
         micro_usd=state.spent_micro_usd,
     )
-    return Finish(finished=finished, output=None)
+    return _end(state, finished, None)
 
 
-def after_refusal(state: State, attempt: int, reason: str, message: str) -> Stop | Finish:
+def after_refusal(state: State, attempt: int, reason: str, message: str) -> Stop | Finish | Unwind:
     """What follows from a model call that the gateway refused for good.
 
     A refusal that speaks of the run's own standing only ends the attempt: what it spoke of may have passed by now.

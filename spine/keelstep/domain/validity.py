@@ -8,14 +8,15 @@ here. Validity never depends on time, and an honest writer's acknowledged append
 import functools
 from collections.abc import Callable
 
-from keelstep.domain.state import Claim, State
-from keelstep.events import envelope, types
+from keelstep.domain import evidence, undoing
+from keelstep.domain.state import Place, State
+from keelstep.events import envelope, registry, types
 from keelstep.events.envelope import Event
 from keelstep.events.frame import Stored
 
 _OPERATOR, _RUNNER = types.Writer.OPERATOR, types.Writer.RUNNER
 
-_WRITERS = {name: kind.writers for name, kind in types.KINDS.items()}
+_WRITERS = {name: kind.writers for name, kind in registry.KINDS.items()}
 Vouch = Callable[[types.Writer, Stored], bool]
 """Does the message carry its writer's own signature? Operator and gateway sign, runners do not."""
 
@@ -89,7 +90,7 @@ def _is_running(state: State) -> bool:
         and state.finished is None
         and state.killed is None
         and state.suspended is None
-        and state.cancelled is None
+        and not state.is_unwinding
         and state.pending_gates == 0
     )
 
@@ -106,8 +107,7 @@ def _attempt(state: State, _: types.Writer, data: types.Data) -> bool:
     return (
         data.attempt == state.attempt + 1
         and not state.is_over
-        and state.suspended is None
-        and (state.pending_gates == 0 or state.cancelled is not None)
+        and (state.is_unwinding or (state.suspended is None and state.pending_gates == 0))
     )
 
 
@@ -148,6 +148,8 @@ def _plan(state: State, _: types.Writer, data: types.Data) -> bool:
 
 def _claim(state: State, _: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.ToolCalled)
+    if data.undoes is not None:
+        return undoing.claim(state, data)
     place = (data.plan_seq, data.index)
     planned = state.step_at(place)
     pin = state.pins.get(data.tool)
@@ -163,47 +165,33 @@ def _claim(state: State, _: types.Writer, data: types.Data) -> bool:
         and data.tier >= pin.tier
         and place not in state.results
         and place not in state.claims
-        and (key is None or key.status == "failed")
+        and (key is None or key.status == "failed" or (key.status == "ok" and pin.ages))
         and state.unknown_key_of(data.tool) is None
-        and _is_gate_honoured(state, data)
-    )
-
-
-def _is_gate_honoured(state: State, data: types.ToolCalled) -> bool:
-    """A tier-3 call has an approval of its own, unused, for exactly these arguments and this contract."""
-    if data.gate_seq is None:
-        return data.tier < 3
-    gate = state.gates.get((data.plan_seq, data.index))
-    return (
-        gate is not None
-        and gate.decided is not None
-        and gate.decided_seq == data.gate_seq
-        and gate.decided.verdict == "approved"
-        and gate.decided.args_digest == data.args.digest
-        and gate.decided.contract_digest == data.contract_digest
-        and not gate.used
+        and evidence.is_gate_honoured(state, data)
     )
 
 
 def _retry(state: State, _: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.ToolRetried)
-    claim = _claim_of(state, data.plan_seq, data.index, data.claim_seq)
+    claim = evidence.claim_of(state, data.plan_seq, data.index, data.claim_seq)
     return (
         claim is not None
         and not state.is_over
-        and state.suspended is None
-        and state.cancelled is None
+        and (state.is_unwinding if claim.undoes is not None else _may_begin(state))
         and data.attempt_number == claim.performances + 1
+        and (not data.is_certain or data.owner == claim.owner)  # of another's attempt nobody can be certain
     )
 
 
-def _claim_of(state: State, plan_seq: int, index: int, claim_seq: int | None) -> Claim | None:
-    claim = state.claims.get((plan_seq, index))
-    return claim if claim is not None and claim.seq == claim_seq else None
+def _may_begin(state: State) -> bool:
+    """Nothing holds the run or keeps its calls from being made again."""
+    return state.suspended is None and not state.is_unwinding
 
 
 def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.ToolResult)
+    if data.undoes is not None:
+        return writer is not _RUNNER and undoing.result(state, data)
     place = (data.plan_seq, data.index)
     planned = state.step_at(place)
     pin = state.pins.get(data.tool)
@@ -219,10 +207,12 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
             and _is_running(state)
         )
     if data.claim_seq is not None:
-        claim = _claim_of(state, data.plan_seq, data.index, data.claim_seq)
+        claim = evidence.claim_of(state, data.plan_seq, data.index, data.claim_seq)
         if claim is None or data.status == "denied":
             return False
-        return not (data.status == "failed" and claim.performances > 1)
+        return not (data.status == "failed" and claim.is_doubtful and not data.via) and evidence.is_read(
+            state, data.via
+        )
     if place in state.claims:
         return False
     if data.status == "denied":
@@ -236,24 +226,70 @@ def _result(state: State, writer: types.Writer, data: types.Data) -> bool:
             and known.tool == data.tool
             and known.seq == data.replayed_seq
         )
-    return pin is not None and pin.tier == 0 and pin.estimate_micro_usd == 0 and state.attempt > 0
+    if data.cached is not None:
+        is_ours = _is_running(state) and data.status == "ok" and data.cached.execution != state.xid
+        return is_ours and pin is not None and pin.cached and not state.is_escalated(place)
+    is_free = pin is not None and pin.tier == 0 and pin.estimate_micro_usd == 0
+    return is_free and state.attempt > 0 and not state.is_escalated(place)
+
+
+def _policy(state: State, _: types.Writer, data: types.Data) -> bool:
+    """Once for a call that is still to be made; a call that is denied says so in its result."""
+    assert isinstance(data, types.PolicyEvaluated)
+    place = (data.plan_seq, data.index)
+    planned = state.step_at(place)
+    return (
+        _is_running(state)
+        and planned is not None
+        and planned.tool == data.tool
+        and data.verdict.effect != "deny"
+        and place not in state.policies
+        and place not in state.results
+        and place not in state.claims
+    )
+
+
+def _reconciled(state: State, _: types.Writer, data: types.Data) -> bool:
+    """Only of an outcome that nobody knows, by a read that this run may make."""
+    assert isinstance(data, types.ToolReconciled)
+    known = state.keys.get(data.idempotency_key)
+    found = state.results.get((data.plan_seq, data.index))
+    return (
+        not state.is_over
+        and known is not None
+        and known.status == "unknown"
+        and known.tool == data.tool
+        and known.seq == data.result_seq
+        and found is not None
+        and found.seq == data.result_seq
+        and (data.status == "ok") == (data.output is not None)
+        and data.via != ""
+        and evidence.is_read(state, data.via)
+    )
 
 
 def _gate_requested(state: State, _: types.Writer, data: types.Data) -> bool:
     assert isinstance(data, types.GateRequested)
+    if data.undoes is not None:
+        return undoing.asked(state, data)
     place = (data.plan_seq, data.index)
     planned = state.step_at(place)
     return (
         state.attempt > 0
         and not state.is_over
-        and state.suspended is None
-        and state.cancelled is None
+        and _may_begin(state)
         and planned is not None
         and planned.tool in state.pins
-        and place not in state.gates
-        and place not in state.results
         and place not in state.claims
+        and _is_to_ask(state, place, data.kind)
     )
+
+
+def _is_to_ask(state: State, place: Place, kind: types.GateKind) -> bool:
+    """Once before a call is made; once more each time that it came to nothing."""
+    if kind == "exhausted":
+        return state.may_appeal(place)
+    return kind == "approval" and place not in state.gates and place not in state.results
 
 
 def _gate_decided(state: State, _: types.Writer, data: types.Data) -> bool:
@@ -265,6 +301,13 @@ def _gate_decided(state: State, _: types.Writer, data: types.Data) -> bool:
         and gate.request_seq == data.request_seq
         and not state.is_over
     )
+
+
+def _unwinding(state: State, writer: types.Writer, data: types.Data) -> bool:
+    """Once, where the run lasts; a runner says so only where nothing of its own is in flight."""
+    if writer is _OPERATOR:
+        return not state.is_over and not state.is_unwinding
+    return _is_running(state) and not state.claims and state.open_model_call is None
 
 
 def _finished(state: State, writer: types.Writer, data: types.Data) -> bool:
@@ -288,12 +331,15 @@ _RULES: dict[str, Callable[[State, types.Writer, types.Data], bool]] = {
     "tool.called": _claim,
     "tool.retried": _retry,
     "tool.result": _result,
+    "tool.reconciled": _reconciled,
+    "policy.evaluated": _policy,
     "gate.requested": _gate_requested,
     "gate.decided": _gate_decided,
     "exec.suspended": lambda state, _, __: not state.is_over and state.suspended is None,
     "exec.resumed": lambda state, _, __: not state.is_over and state.suspended is not None,
     "exec.cancelled": lambda state, _, __: not state.is_over and state.cancelled is None,
     "exec.killed": lambda state, _, __: not state.is_over,
+    "exec.unwinding": _unwinding,
     "exec.finished": _finished,
     "feedback.given": lambda state, _, __: state.is_over,
 }

@@ -3,6 +3,7 @@
 Nothing here reads a clock but `now`, and nothing pure may call that.
 """
 
+import functools
 import re
 import time
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ def whole(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(nanoseconds // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
+@functools.lru_cache(maxsize=1024)
 def parse(value: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time in UTC.
 

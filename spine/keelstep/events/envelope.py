@@ -10,7 +10,7 @@ from typing import ClassVar, Union
 
 import msgspec
 
-from keelstep.events import types
+from keelstep.events import registry, types
 from keelstep.events.value import Count
 
 VERSION = 1
@@ -116,11 +116,11 @@ def _class(name: str, data: type[types.Data]) -> type[Event]:
     return made
 
 
-_CLASSES = {name: _class(name, kind.data) for name, kind in types.KINDS.items()}
+_CLASSES = {name: _class(name, kind.data) for name, kind in registry.KINDS.items()}
 _ENCODER = msgspec.json.Encoder()
 _EVENTS = msgspec.json.Decoder(Union[tuple(_CLASSES.values())])  # noqa: UP007 made of as many as there are
 _ENVELOPES = msgspec.json.Decoder(Envelope)
-_DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in types.KINDS.items()}
+_DATA = {name: msgspec.json.Decoder(kind.data) for name, kind in registry.KINDS.items()}
 
 
 def encode(envelope: Envelope | Event) -> bytes:

@@ -49,6 +49,10 @@ class Keyring:
             raise ValueError(f"not a keyring: {error}") from error
         return cls(keys=keys, writers={kid: entry.writer for kid, entry in entries.items()})
 
+    def knows(self, signer: "Signer", writer: types.Writer) -> bool:
+        """True where what this signer signs as this writer counts."""
+        return self.keys.get(signer.kid) == signer.key.verify_key and self.writers.get(signer.kid) is writer
+
     def vouches(self, header: str | None, writer: types.Writer, subject: str, payload: bytes) -> bool:
         """True where the signature is this writer's own, over this subject and these bytes."""
         kid, _, text = (header or "").partition(":")

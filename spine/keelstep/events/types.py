@@ -1,27 +1,23 @@
-"""Which events are there, who may write each, and what does each carry?
+"""What does each event carry, and who may write?
 
 Every data type is a frozen struct, decoded strictly; unknown fields are ignored, so that adding an optional one is not
 a new version. Money is integer micro-USD, durations integer milliseconds, times RFC 3339 text in UTC.
 """
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
-from keelstep.events.value import Count, Value
-
-Number = Annotated[int, msgspec.Meta(ge=-(2**53 - 1), le=2**53 - 1)]
-"""A whole number that every reader of JSON reads exactly; nothing is decided by it."""
+from keelstep.events.value import Count, Number, Value
 
 
 class Writer(StrEnum):
-    """Who may write: the subject's last token says which, and the broker enforces it."""
+    """Who may write: the subject's last token says which (a runner's with its attempt), and the broker enforces it."""
 
     OPERATOR = "op"
     GATEWAY = "gw"
     RUNNER = "a"
-    """Followed by the attempt's number in the subject."""
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -39,6 +35,12 @@ class Pin(Data, frozen=True, gc=False):
     """The most one call can cost."""
     builtin: bool = False
     """True for a pure function that the runner evaluates itself."""
+    ages: bool = False
+    """True for a read whose results grow old: an equal call may be made again."""
+    cached: bool = False
+    """True for a read that a result of another run may answer."""
+    undo: str = ""
+    """The contract that undoes a call of this one; empty where nothing does."""
 
 
 class Error(Data, frozen=True, gc=False):
@@ -49,7 +51,7 @@ class Error(Data, frozen=True, gc=False):
     message: str = ""
     """One sentence for a person, without any payload."""
     error_class: str = ""
-    """Normalised class: Timeout, RateLimited, Unavailable, ConnectionFailed, Refused, Invalid."""
+    """Who can do what about it; explained in docs/errors.md."""
     status: Number | None = None
     """HTTP status, where there was one."""
 
@@ -77,8 +79,12 @@ class ExecStarted(Data, frozen=True, gc=False):
     spec_digest: str
     """SHA-256 of what was asked."""
     shard: Count = 0
+    unwind_seconds: Count = 300
+    """How long undoing may take, waiting for people not included."""
     event_version: Count = 1
     """Every writer of this run writes this version to its end."""
+    policy: str = ""
+    """SHA-256 of the platform's rules for the tenant as they were then; what counts is those in force at each call."""
     trigger: str = "manual"
     arm: str | None = None
     """Experiment arm."""
@@ -163,6 +169,37 @@ class PlanProposed(Data, frozen=True, gc=False):
     policy_checks: list[str] = []
 
 
+PolicyEffect = Literal["allow", "deny", "escalate"]
+
+
+class PolicyVerdict(Data, frozen=True, gc=False):
+    """What the rules of platform and contract said about one call."""
+
+    effect: PolicyEffect
+    """`allow`: the tier decides."""
+    rule: str = ""
+    """`platform/NAME` or `contract/NAME`; empty where none matched."""
+    reason: str = ""
+    """Why it is denied."""
+    message: str = ""
+    """The rule's own words."""
+    platform: str = ""
+    """SHA-256 of the platform's rules that were in force; empty where there were none."""
+    contract: str = ""
+    """SHA-256 of the contract's revision."""
+    input: str = ""
+    """SHA-256 of what the rules were asked about, canonical JSON; all of it follows from the log."""
+
+
+class PolicyEvaluated(Data, frozen=True, gc=False):
+    """The rules were asked about a call that needs a person. Every other call's own event carries what they said."""
+
+    plan_seq: Count
+    index: Count
+    tool: str
+    verdict: PolicyVerdict
+
+
 class ToolCalled(Data, frozen=True, gc=False):
     """A claim: its owner, and nobody else, may perform this call."""
 
@@ -180,6 +217,10 @@ class ToolCalled(Data, frozen=True, gc=False):
     """The `gate.decided` that allows it."""
     valid_until: str = ""
     """Stored later than this, the claim permits nothing."""
+    undoes: Count | None = None
+    """The `tool.result` whose call this undoes; its own place is that event, and 0."""
+    policy: PolicyVerdict | None = None
+    """What the rules said; none where there are none."""
 
 
 class ToolRetried(Data, frozen=True, gc=False):
@@ -193,6 +234,32 @@ class ToolRetried(Data, frozen=True, gc=False):
     reason: str
     attempt_number: Count
     """2 for the second performance."""
+    error: Error | None = None
+    """What its owner's attempt before came to; none where another took it over."""
+    is_certain: bool = False
+    """True where the attempt before provably did nothing."""
+    wait_ms: Number = 0
+
+
+class Shown(Data, frozen=True, gc=False):
+    """What the model sees of an output that it does not see whole."""
+
+    value: Value | None = None
+    """None where nothing is shown."""
+    cut_from: Count = 0
+    """How many bytes the value is the beginning of; 0 where it is all there is to see."""
+    reason: str = ""
+    """Why nothing is shown."""
+
+
+class Origin(Data, frozen=True, gc=False):
+    """The result of another run that answers a call."""
+
+    execution: str
+    """Its xid; of the same tenant."""
+    seq: Count
+    answered: str
+    """When the tool gave it."""
 
 
 class ToolResult(Data, frozen=True, gc=False):
@@ -213,6 +280,42 @@ class ToolResult(Data, frozen=True, gc=False):
     tier: Count = 0
     replayed_seq: Count | None = None
     """The earlier result that answers this equal call."""
+    via: str = ""
+    """The contract whose read found out what came of it; empty where the call's own answer says so."""
+    via_ms: Number = 0
+    undoes: Count | None = None
+    """The `tool.result` whose call this undid, or was to undo."""
+    policy: PolicyVerdict | None = None
+    """What the rules said about a call without a claim; none where there are none."""
+    shown: Shown | None = None
+    """What the model sees, where that is not the whole output."""
+    as_of: str = ""
+    """Since when the output is true, where its contract cares."""
+    cached: Origin | None = None
+    """Where the output comes from, if no tool was called."""
+
+
+class ToolReconciled(Data, frozen=True, gc=False):
+    """A read found out what came of a call whose outcome was unknown. It cost nothing."""
+
+    plan_seq: Count
+    index: Count
+    tool: str
+    result_seq: Count
+    """The `tool.result` that did not know."""
+    idempotency_key: str
+    status: Literal["ok", "failed"]
+    """`failed`: it did not happen."""
+    via: str
+    """The contract that was read."""
+    output: Value | None = None
+    """The call's own output, where it happened."""
+    shown: Shown | None = None
+    latency_ms: Number = 0
+
+
+GateKind = Literal["approval", "exhausted", "undo"]
+"""May this call be made; may it be made again, having come to nothing; was its undoing done by hand?"""
 
 
 class GateRequested(Data, frozen=True, gc=False):
@@ -222,6 +325,9 @@ class GateRequested(Data, frozen=True, gc=False):
     index: Count
     consequence_tier: Count
     evidence_pack: Value | None = None
+    kind: GateKind = "approval"
+    undoes: Count | None = None
+    """The `tool.result` whose undoing it is about."""
 
 
 class Approver(Data, frozen=True, gc=False):
@@ -264,6 +370,15 @@ class Criterion(Data, frozen=True, gc=False):
     error: str = ""
 
 
+class Unwinding(Data, frozen=True, gc=False):
+    """The run has failed, and what it did is undone before it ends."""
+
+    reason: str
+    message: str = ""
+    criteria: list[Criterion] = []
+    output: Value | None = None
+
+
 class ExecFinished(Data, frozen=True, gc=False):
     """The run ended."""
 
@@ -283,43 +398,3 @@ class Feedback(Data, frozen=True, gc=False):
     by: str
     verdict: Literal["good", "bad"]
     reason: str = ""
-
-
-class Kind(msgspec.Struct, frozen=True, kw_only=True):
-    """One event type: its data and who may write it."""
-
-    data: type[Data]
-    writers: tuple[Writer, ...]
-
-
-OP, GW, RUN = Writer.OPERATOR, Writer.GATEWAY, Writer.RUNNER
-
-
-def _kind(data: type[Data], *writers: Writer) -> Kind:
-    return Kind(data=data, writers=writers)
-
-
-KINDS: dict[str, Kind] = {
-    "exec.started": _kind(ExecStarted, OP),
-    "exec.attempt": _kind(ExecAttempt, OP),
-    "model.called": _kind(ModelCalled, GW),
-    "model.replied": _kind(ModelReplied, GW),
-    "plan.proposed": _kind(PlanProposed, RUN),
-    "tool.called": _kind(ToolCalled, GW),
-    "tool.retried": _kind(ToolRetried, GW),
-    "tool.result": _kind(ToolResult, GW, RUN),
-    "gate.requested": _kind(GateRequested, RUN),
-    "gate.decided": _kind(GateDecided, OP),
-    "exec.suspended": _kind(Interruption, OP),
-    "exec.resumed": _kind(Interruption, OP),
-    "exec.cancelled": _kind(Interruption, OP),
-    "exec.killed": _kind(Interruption, OP),
-    "exec.finished": _kind(ExecFinished, RUN, OP),
-    "feedback.given": _kind(Feedback, OP),
-}
-"""Every event type by name."""
-
-NAMES: dict[type[Data], str] = {
-    kind.data: name for name, kind in KINDS.items() if kind.data is not Interruption
-}
-"""The name of each data type that stands for one event only."""

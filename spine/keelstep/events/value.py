@@ -13,6 +13,9 @@ import msgspec
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 """A whole number that is never negative and that every reader of JSON reads exactly."""
 
+Number = Annotated[int, msgspec.Meta(ge=-(2**53 - 1), le=2**53 - 1)]
+"""A whole number that every reader of JSON reads exactly; nothing is decided by it."""
+
 Digest = NewType("Digest", str)
 """SHA-256, 64 hex digits."""
 

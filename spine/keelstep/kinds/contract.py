@@ -10,7 +10,10 @@ import pydantic
 
 from keelstep.kinds import resource
 from keelstep.kinds.credentials import Credentials
+from keelstep.kinds.failure import Compensation, FailurePolicy
+from keelstep.kinds.policy import PolicyRule
 from keelstep.kinds.resource import Column, Model
+from keelstep.kinds.results import Cache, Freshness, Present
 from keelstep.kinds.transport import Transport
 
 
@@ -21,15 +24,6 @@ class SideEffect(StrEnum):
     REVERSIBLE = "Reversible"
     VISIBLE = "Visible"
     IRREVERSIBLE = "Irreversible"
-
-
-class ErrorClass(StrEnum):
-    """Normalised classes of failure a contract may call retryable."""
-
-    TIMEOUT = "Timeout"
-    RATE_LIMITED = "RateLimited"
-    UNAVAILABLE = "Unavailable"
-    CONNECTION_FAILED = "ConnectionFailed"
 
 
 class Schemas(Model):
@@ -62,23 +56,6 @@ class Budgets(Model):
     """The most one call can cost; reserved before it is made. Unit: US dollars. Default: 0. Example: `"0.002"`."""
 
 
-class FailurePolicy(Model):
-    """What a failure means and whether trying again can help."""
-
-    retryable: Annotated[list[ErrorClass], pydantic.Field(max_length=8)] = []
-    """Classes worth another attempt, with the same key; ignored after the first byte where the call is not
-    idempotent. Default: none."""
-    max_attempts: Annotated[int, pydantic.Field(ge=1, le=10)] = 3
-    """Attempts altogether, within `timeoutSeconds` each. Default: 3 (only with `retryable`)."""
-    backoff_seconds: Annotated[int, pydantic.Field(ge=0, le=60)] = 1
-    """Wait before the second attempt, doubled for each further. Unit: seconds. Default: 1."""
-    not_performed: Annotated[
-        list[Annotated[int, pydantic.Field(ge=400, le=599)]], pydantic.Field(max_length=32)
-    ] = []
-    """HTTP statuses that prove nothing happened: the result is then `failed`, any other error `unknown`.
-    Default: none. Example: `[400, 404, 422]`."""
-
-
 class Approval(Model):
     """The question asked where a call needs a person."""
 
@@ -107,6 +84,10 @@ def _not_of_builtins(is_absent: str, field: str) -> tuple[str, str]:
     return f"!has(self.transport.builtin) || {is_absent}", f"{field}: not with transport.builtin"
 
 
+_OPTIONAL = [name for name, field in FailurePolicy.model_fields.items() if field.default is None]
+"""Fields of a failure policy that are absent where nothing was said."""
+
+
 class ToolContractSpec(
     Model,
     json_schema_extra=resource.rules(
@@ -127,20 +108,37 @@ class ToolContractSpec(
             "!has(self.transport.builtin) || self.sideEffect == 'ReadOnly' && self.consequenceTier == 0",
             "transport.builtin: a pure function is sideEffect ReadOnly and consequenceTier 0",
         ),
+        (
+            "!has(self.compensation) || self.sideEffect != 'ReadOnly'",
+            "compensation: a ReadOnly tool changes nothing that could be undone",
+        ),
         # the API server fills in defaults before it asks: what equals its default was not given, or makes no difference
         _not_of_builtins(f"{_given('credentials', Credentials)}.size() == 0", "credentials"),
         _not_of_builtins("self.timeoutSeconds == 30", "timeoutSeconds"),
         _not_of_builtins("self.budgets.estimatedCostUSD.matches('^0+([.]0+)?$')", "budgets.estimatedCostUSD"),
         _not_of_builtins("self.idempotency.mode == 'None'", "idempotency"),
         _not_of_builtins(
-            "size(self.failurePolicy.retryable) == 0 && size(self.failurePolicy.notPerformed) == 0"
-            " && self.failurePolicy.maxAttempts == 3 && self.failurePolicy.backoffSeconds == 1",
+            f"{_given('failurePolicy', FailurePolicy, *_OPTIONAL)}.size() == 0"
+            " && size(self.failurePolicy.notPerformed) == 0 && self.failurePolicy.maxAttempts == 3"
+            " && self.failurePolicy.backoffSeconds == 1 && self.failurePolicy.backoffFactor == 2"
+            " && self.failurePolicy.maxBackoffSeconds == 60 && self.failurePolicy.onExhaust == 'Fail'",
             "failurePolicy",
         ),
         _not_of_builtins(
             "self.approval.required == 1 && self.approval.deadlineSeconds == 86400"
             " && self.approval.validForSeconds == 3600",
             "approval",
+        ),
+        _not_of_builtins("size(self.policy) == 0", "policy"),
+        _not_of_builtins("!has(self.freshness)", "freshness"),
+        _not_of_builtins("!has(self.cache)", "cache"),
+        (
+            "!has(self.freshness) || self.sideEffect == 'ReadOnly'",
+            "freshness: only of a ReadOnly tool; what acts is not done again because time passes",
+        ),
+        (
+            "!has(self.cache) || self.sideEffect == 'ReadOnly' && self.idempotency.mode != 'PerCall'",
+            "cache: only of a ReadOnly tool, and not with idempotency.mode PerCall",
         ),
         (
             "!has(self.transport.builtin) || !self.killSwitch.engaged",
@@ -186,6 +184,26 @@ class ToolContractSpec(
     """One attempt, from connect to the last byte. Unit: seconds. Default: 30."""
     failure_policy: FailurePolicy = FailurePolicy()
     """What a failure means."""
+    compensation: Compensation | None = None
+    """The call that undoes this one. Default: none, so that what it did stands."""
+    policy: Annotated[
+        list[PolicyRule],
+        pydantic.Field(
+            max_length=32,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+            },
+        ),
+    ] = []
+    """Rules asked about each call, in this order; the first that matches counts, and where none does, the call is denied.
+    Default: none, so the tier decides."""
+    present: Present = Present()
+    """What the model sees of an output."""
+    freshness: Freshness | None = None
+    """How old a result may be when it is used again; only of a ReadOnly tool. Default: as old as the run."""
+    cache: Cache | None = None
+    """Whether a result may answer equal calls of other runs; only of a ReadOnly tool. Default: not."""
     approval: Approval = Approval()
     """The question asked where a call needs a person."""
     transport: Transport

@@ -96,7 +96,8 @@ class ApprovalGateSpec(
             " && has(self.executionRef) == has(oldSelf.executionRef)"
             " && (!has(self.executionRef) || self.executionRef == oldSelf.executionRef)"
             " && self.requestedBy == oldSelf.requestedBy"
-            " && self.requestSeq == oldSelf.requestSeq && self.tier == oldSelf.tier"
+            " && self.requestSeq == oldSelf.requestSeq && self.question == oldSelf.question"
+            " && self.tier == oldSelf.tier"
             " && self.evidence == oldSelf.evidence && self.required == oldSelf.required"
             " && self.deadline == oldSelf.deadline && self.message == oldSelf.message",
             "spec: the question is immutable; only decisions may be appended",
@@ -130,6 +131,9 @@ class ApprovalGateSpec(
     """The event that asked."""
     action: Action | None = None
     """The exact call in question."""
+    question: Literal["Call", "CallAgain", "Undone"] = "Call"
+    """What approval means. `Call`: the call is made. `CallAgain`: it came to nothing after its last attempt, and is made
+    again with the same key. `Undone`: the call would undo another and did not; somebody has undone that by hand."""
     recovery: Recovery | None = None
     """The kill in question."""
     tier: Annotated[int, pydantic.Field(ge=0, le=3)]

@@ -26,9 +26,14 @@ Name = Annotated[
 ]
 """The name of another object in the same namespace."""
 
+MOST_PROPERTIES = 256
+"""Of a JSON object in a resource."""
+
 JsonObject = Annotated[
     dict[str, Any],
-    pydantic.Field(max_length=256, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}),
+    pydantic.Field(
+        max_length=MOST_PROPERTIES, json_schema_extra={"x-kubernetes-preserve-unknown-fields": True}
+    ),
 ]
 """A JSON object of any shape; what it must look like is said where it is used."""
 

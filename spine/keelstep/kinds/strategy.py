@@ -93,6 +93,9 @@ class Limits(Model):
     """Cost of all model and tool calls. Unit: US dollars. Default: 1.00. Example: `"0.50"`."""
     wall_clock_seconds: resource.Seconds = 86_400
     """From start to end, waiting for people included. Unit: seconds. Default: 86400 (a day)."""
+    unwind_seconds: Annotated[int, pydantic.Field(ge=10, le=86_400)] = 300
+    """Time to undo what a run did that has failed or was cancelled, beyond its other limits; waiting for people is not
+    included. What is not undone by then stands, and is listed. Unit: seconds. Default: 300."""
 
 
 class Autonomy(Model):

@@ -181,6 +181,7 @@ class BuiltinFunction(StrEnum):
     DATE_DIFFERENCE = "date.difference"
     DATE_WEEKDAY = "date.weekday"
     JSON_SELECT = "json.select"
+    RESULT_PAGE = "result.page"
 
 
 class Builtin(Model):

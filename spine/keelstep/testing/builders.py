@@ -21,6 +21,7 @@ from keelstep.events import value as values
 from keelstep.events.frame import Stored
 from keelstep.events.value import Value
 from keelstep.log import subjects
+from keelstep.testing import undoing
 
 BEGIN = 1_790_000_000 * clock.SECOND
 """The broker's time of the first message; each later one is a second later."""
@@ -43,6 +44,12 @@ PINS = {
     "math.add": types.Pin(digest="4" * 64, tier=0, builtin=True),
 }
 """One contract of each tier, and a builtin; every log allows them by default."""
+UNDOABLE = {
+    **PINS,
+    "credit.grant": types.Pin(digest="1" * 64, tier=1, undo="credit.revoke"),
+    "credit.revoke": types.Pin(digest="5" * 64, tier=1),
+}
+"""The same, with one that another undoes."""
 
 
 def value(content: object = None, salt: str = "5a17") -> Value:
@@ -58,7 +65,7 @@ def log(xid: str = "x1", tenant: str = TENANT) -> "LogBuilder":
 
 
 @dataclass(slots=True, kw_only=True)
-class LogBuilder:
+class LogBuilder(undoing.Undoing):
     """A log that grows by one valid event per step. Any field of an event's data may be given to its step."""
 
     xid: str
@@ -196,6 +203,22 @@ class LogBuilder:
         )
         return self._gw("tool.retried", retried)
 
+    def tried_again(self, index: int = 0, *, is_certain: bool = True, reason: str = "RateLimited") -> Self:
+        """A claim's owner tries once more."""
+        claim = self.state.claims[(self._plan_seq(), index)]
+        retried = types.ToolRetried(
+            claim_seq=claim.seq,
+            plan_seq=claim.plan_seq,
+            index=index,
+            owner=claim.owner,
+            deadline=claim.deadline,
+            reason=reason,
+            attempt_number=claim.performances + 1,
+            error=types.Error(reason=reason),
+            is_certain=is_certain,
+        )
+        return self._gw("tool.retried", retried)
+
     def result(self, index: int = 0, status: str = "ok", *, output: object = None, **data: object) -> Self:
         """A gateway records how a call ended: its claim's, or without one a refusal or a free read."""
         planned, _ = self._planned(index)
@@ -209,8 +232,25 @@ class LogBuilder:
             "output": value(output) if status == "ok" else None,
             "error": None if status == "ok" else types.Error(reason=status.capitalize()),
             "attempts": claim.performances if claim is not None else 1,
+            "idempotency_key": claim.key if claim is not None else "",
         }
         return self._gw("tool.result", types.ToolResult(**{**given, **data}))  # type: ignore[arg-type]
+
+    def reconciled(self, status: str = "ok", *, output: object = None, **data: object) -> Self:
+        """A read found out about the only call whose outcome is unknown."""
+        ((key, known),) = [each for each in self.state.keys.items() if each[1].status == "unknown"]
+        (place,) = [place for place, result in self.state.results.items() if result.seq == known.seq]
+        given: dict[str, object] = {
+            "plan_seq": place[0],
+            "index": place[1],
+            "tool": known.tool,
+            "result_seq": known.seq,
+            "idempotency_key": key,
+            "status": status,
+            "via": "orders.get",
+            "output": value(output) if status == "ok" else None,
+        }
+        return self._gw("tool.reconciled", types.ToolReconciled(**{**given, **data}))  # type: ignore[arg-type]
 
     def builtin(self, index: int = 0, output: object = None) -> Self:
         """The runner evaluates a pure function itself."""
@@ -220,11 +260,20 @@ class LogBuilder:
         )
         return self._run("tool.result", data)
 
+    def ruled(self, effect: str = "escalate", index: int = 0, rule: str = "contract/ask") -> Self:
+        """A gateway asked the rules about a call that needs a person."""
+        planned, _ = self._planned(index)
+        verdict = types.PolicyVerdict(effect=effect, rule=rule)  # type: ignore[arg-type]
+        data = types.PolicyEvaluated(
+            plan_seq=self._plan_seq(), index=index, tool=planned.tool, verdict=verdict
+        )
+        return self._gw("policy.evaluated", data)
+
     # people
 
-    def gate(self, index: int = 0, tier: int = 3) -> Self:
+    def gate(self, index: int = 0, tier: int = 3, kind: types.GateKind = "approval") -> Self:
         """The runner asks a person about a planned call, and parks."""
-        asked = types.GateRequested(plan_seq=self._plan_seq(), index=index, consequence_tier=tier)
+        asked = types.GateRequested(plan_seq=self._plan_seq(), index=index, consequence_tier=tier, kind=kind)
         return self._run("gate.requested", asked)
 
     def decided(self, verdict: str = "approved", index: int = 0, **data: object) -> Self:

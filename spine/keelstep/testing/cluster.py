@@ -153,7 +153,10 @@ class RunningCluster(Clients):
             answers = await _everybody(nc, "HEALTHZ", b"", running, _Health)
             healthy = {answer.server.name for answer in answers if answer.data.status == "ok"}
             copies = await _copies(nc, running)
-            held = {tuple(sorted(copies.get(name, {}).items())) for name in running}
+            held = {
+                tuple(sorted(item for item in copies.get(name, {}).items() if item[0] in STREAMS))
+                for name in running
+            }
             return running <= healthy and len(held) == 1 and all(len(each) == len(STREAMS) for each in held)
 
         await eventually.awaited(

@@ -27,7 +27,7 @@ async def true(
 
 
 async def awaited(
-    probe: Callable[[], Awaitable[Found]],
+    probe: Callable[[], Awaitable[Found | None]],
     what: str = "condition",
     *,
     within_seconds: float = DEADLINE_SECONDS,

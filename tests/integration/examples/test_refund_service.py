@@ -3,48 +3,21 @@
 import asyncio
 import json
 import pathlib
-import secrets
 import sqlite3
 import sys
-from collections.abc import Mapping
-from typing import Any
 
 import aiohttp
 import pytest
 
 from examples.refund import faults, testing
+from tests.integration.examples import asking
 
 REFUND = {"order": "1071", "amount": "189.00", "reason": "damaged"}
 
 
-async def _ask(
-    shop: testing.Shop,
-    method: str,
-    path: str,
-    body: object = None,
-    *,
-    key: str | None = None,
-    headers: Mapping[str, str] | None = None,
-    timeout_seconds: float = 10,
-) -> tuple[int, dict[str, Any], bool]:
-    """Status, JSON body, and whether it was a replay."""
-    given = dict(shop.headers if headers is None else headers)
-    if key is not None:
-        given["Idempotency-Key"] = key
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_seconds)) as session,
-        session.request(method, shop.url + path, json=body, headers=given) as response,
-    ):
-        return response.status, await response.json(), "Idempotent-Replayed" in response.headers
-
-
-async def _booked(shop: testing.Shop, key: str) -> list[dict[str, Any]]:
-    return [each for each in await shop.ledger() if each["key"] == key]
-
-
 async def _wait_booked(shop: testing.Shop, key: str) -> None:
     async with asyncio.timeout(10):
-        while not await _booked(shop, key):  # noqa: ASYNC110 the condition is in another process
+        while not await asking.booked(shop, key):  # noqa: ASYNC110 the condition is in another process
             await asyncio.sleep(0.01)
 
 
@@ -52,13 +25,9 @@ def _errors(folder: pathlib.Path) -> list[str]:
     return [path.read_text() for path in folder.glob("*.err")]
 
 
-def _key() -> str:
-    return secrets.token_hex(8)
-
-
 async def test_an_order_is_shown_to_anyone_who_knows_its_number(shop: testing.Shop) -> None:
     """Reading needs no token; money is a decimal string."""
-    status, order, _ = await _ask(shop, "GET", "/orders/1071", headers={})
+    status, order, _ = await asking.ask(shop, "GET", "/orders/1071", headers={})
     assert (status, order["customer"], order["amount"], order["ticket"]) == (
         200,
         "Priya Nair",
@@ -69,64 +38,66 @@ async def test_an_order_is_shown_to_anyone_who_knows_its_number(shop: testing.Sh
 
 async def test_effects_are_booked_with_key_kind_order_and_amount(shop: testing.Shop) -> None:
     """The ledger is the witness: it says what was done, for what, when, and under which key."""
-    keys = {kind: _key() for kind in ("refund", "credit", "reply")}
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=keys["refund"]))[1]["state"] == "issued"
+    keys = {kind: asking.key() for kind in ("refund", "credit", "reply")}
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=keys["refund"]))[1]["state"] == "issued"
     credit = {"order": "1042", "amount": "12.25", "note": "sorry"}
-    assert (await _ask(shop, "POST", "/credits", credit, key=keys["credit"]))[1]["state"] == "granted"
-    reply = await _ask(shop, "POST", "/tickets/T-1042/replies", {"message": "hello"}, key=keys["reply"])
+    assert (await asking.ask(shop, "POST", "/credits", credit, key=keys["credit"]))[1]["state"] == "granted"
+    reply = await asking.ask(shop, "POST", "/tickets/T-1042/replies", {"message": "hello"}, key=keys["reply"])
     assert reply[1]["state"] == "sent"
     for kind, order, amount in (
         ("refund", "1071", "189.00"),
         ("credit", "1042", "12.25"),
         ("reply", "1042", None),
     ):
-        (booking,) = await _booked(shop, keys[kind])
+        (booking,) = await asking.booked(shop, keys[kind])
         assert (booking["kind"], booking["order"], booking["amount"]) == (kind, order, amount)
         assert booking["booked_at"].endswith("+00:00")
 
 
 async def test_a_large_refund_is_queued_for_a_person_to_pay(shop: testing.Shop) -> None:
     """The state `queued` exists and is booked like `issued`."""
-    key = _key()
+    key = asking.key()
     body = {"order": "1105", "amount": "1450.00", "reason": "not_delivered"}
-    assert (await _ask(shop, "POST", "/refunds", body, key=key))[1]["state"] == "queued"
-    assert len(await _booked(shop, key)) == 1
+    assert (await asking.ask(shop, "POST", "/refunds", body, key=key))[1]["state"] == "queued"
+    assert len(await asking.booked(shop, key)) == 1
 
 
 @pytest.mark.parametrize("calls", [2, 8])
 async def test_one_key_books_once_however_many_ask_at_once(shop: testing.Shop, calls: int) -> None:
     """All get the same reply; all but one are told that it is a replay."""
-    key = _key()
-    replies = await asyncio.gather(*(_ask(shop, "POST", "/refunds", REFUND, key=key) for _ in range(calls)))
+    key = asking.key()
+    replies = await asyncio.gather(
+        *(asking.ask(shop, "POST", "/refunds", REFUND, key=key) for _ in range(calls))
+    )
     assert {(status, json.dumps(body)) for status, body, _ in replies} == {(201, json.dumps(replies[0][1]))}
     assert sorted(again for _, _, again in replies) == [False] + [True] * (calls - 1)
-    assert len(await _booked(shop, key)) == 1
+    assert len(await asking.booked(shop, key)) == 1
 
 
 async def test_a_key_stands_for_one_request_only(shop: testing.Shop) -> None:
     """Another body, or another kind of effect, under a used key is refused and books nothing."""
-    key = _key()
-    await _ask(shop, "POST", "/refunds", REFUND, key=key)
-    status, body, _ = await _ask(shop, "POST", "/refunds", REFUND | {"amount": "1.00"}, key=key)
+    key = asking.key()
+    await asking.ask(shop, "POST", "/refunds", REFUND, key=key)
+    status, body, _ = await asking.ask(shop, "POST", "/refunds", REFUND | {"amount": "1.00"}, key=key)
     assert (status, body["error"]["reason"]) == (409, "KeyReused")
-    status, _, _ = await _ask(shop, "POST", "/credits", {"order": "1071", "amount": "189.00"}, key=key)
+    status, _, _ = await asking.ask(shop, "POST", "/credits", {"order": "1071", "amount": "189.00"}, key=key)
     assert status == 409
-    assert len(await _booked(shop, key)) == 1
+    assert len(await asking.booked(shop, key)) == 1
 
 
 async def test_two_keys_are_two_bookings_even_beyond_what_was_paid(shop: testing.Shop) -> None:
     """A double refund must show in the ledger: a shop that refused it would hide the caller's mistake."""
-    keys = [_key(), _key()]
+    keys = [asking.key(), asking.key()]
     for key in keys:
-        assert (await _ask(shop, "POST", "/refunds", REFUND, key=key))[0] == 201
-    assert [len(await _booked(shop, key)) for key in keys] == [1, 1]
+        assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[0] == 201
+    assert [len(await asking.booked(shop, key)) for key in keys] == [1, 1]
 
 
 async def test_a_reply_without_a_key_is_sent_each_time(shop: testing.Shop) -> None:
     """Only money insists on a key."""
-    message = f"hello {_key()}"
+    message = f"hello {asking.key()}"
     for _ in range(2):
-        assert (await _ask(shop, "POST", "/tickets/T-1088/replies", {"message": message}))[0] == 201
+        assert (await asking.ask(shop, "POST", "/tickets/T-1088/replies", {"message": message}))[0] == 201
     assert len([each for each in await shop.ledger() if each["request"].get("message") == message]) == 2
 
 
@@ -187,8 +158,8 @@ async def test_a_refusal_has_a_status_a_reason_and_books_nothing(
 ) -> None:
     """These are the statuses the contracts list as `notPerformed`, so they must come before any booking."""
     before = len(await shop.ledger())
-    given = {**shop.headers, "Idempotency-Key": _key(), **headers}
-    got, answer, _ = await _ask(shop, method, path, body, headers=given)
+    given = {**shop.headers, "Idempotency-Key": asking.key(), **headers}
+    got, answer, _ = await asking.ask(shop, method, path, body, headers=given)
     assert (got, answer["error"]["reason"]) == (status, reason)
     assert answer["error"]["message"]
     assert len(await shop.ledger()) == before
@@ -196,65 +167,65 @@ async def test_a_refusal_has_a_status_a_reason_and_books_nothing(
 
 async def test_fail_answers_its_status_before_anything_is_booked(shop: testing.Shop) -> None:
     """It lasts as many calls as it was armed for, on its path alone."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", "fail", status=429, times=2)
-    assert (await _ask(shop, "GET", "/orders/1042"))[0] == 200
-    assert [(await _ask(shop, "POST", "/refunds", REFUND, key=key))[0] for _ in range(2)] == [429, 429]
-    assert not await _booked(shop, key)
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=key))[0] == 201
+    assert (await asking.ask(shop, "GET", "/orders/1042"))[0] == 200
+    assert [(await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[0] for _ in range(2)] == [429, 429]
+    assert not await asking.booked(shop, key)
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[0] == 201
 
 
 async def test_a_fault_covers_the_paths_below_its_own(shop: testing.Shop) -> None:
     """`/tickets` means every ticket; `/refund` does not mean `/refunds`."""
     await shop.fault("/tickets", "fail")
     await shop.fault("/refund", "fail")
-    assert (await _ask(shop, "POST", "/tickets/T-1042/replies", {"message": "x"}))[0] == 503
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=_key()))[0] == 201
+    assert (await asking.ask(shop, "POST", "/tickets/T-1042/replies", {"message": "x"}))[0] == 503
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=asking.key()))[0] == 201
 
 
 async def test_slow_books_in_the_end_even_if_the_caller_left(shop: testing.Shop) -> None:
     """A timeout proves nothing: the same key finds the booking later."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", "slow", seconds=1)
     with pytest.raises(TimeoutError):
-        await _ask(shop, "POST", "/refunds", REFUND, key=key, timeout_seconds=0.1)
-    assert not await _booked(shop, key)
+        await asking.ask(shop, "POST", "/refunds", REFUND, key=key, timeout_seconds=0.1)
+    assert not await asking.booked(shop, key)
     await _wait_booked(shop, key)
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=key))[2]
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[2]
 
 
 @pytest.mark.parametrize(("mode", "booked"), [("hold", 1), ("hold-before", 0)])
 async def test_a_held_call_waits_for_its_release(shop: testing.Shop, mode: str, booked: int) -> None:
     """`hold` has booked when it waits, `hold-before` has not; both reply once released."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", mode)
-    call = asyncio.create_task(_ask(shop, "POST", "/refunds", REFUND, key=key))
+    call = asyncio.create_task(asking.ask(shop, "POST", "/refunds", REFUND, key=key))
     await shop.wait_held()
     assert (await shop.state())["waiting_by_path"] == {"/refunds": 1}
-    assert len(await _booked(shop, key)) == booked
+    assert len(await asking.booked(shop, key)) == booked
     assert await shop.release() == 1
     assert (await call)[0] == 201
-    assert len(await _booked(shop, key)) == 1
+    assert len(await asking.booked(shop, key)) == 1
     assert (await shop.state())["waiting"] == 0
 
 
 async def test_a_held_refund_is_found_by_the_one_who_takes_over(shop: testing.Shop) -> None:
     """The call's first owner is gone; the same key gets the booking at once, and it stays one."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", "hold")
-    first = asyncio.create_task(_ask(shop, "POST", "/refunds", REFUND, key=key))
+    first = asyncio.create_task(asking.ask(shop, "POST", "/refunds", REFUND, key=key))
     await shop.wait_held()
     first.cancel()
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=key))[2]
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[2]
     await shop.release()
-    assert len(await _booked(shop, key)) == 1
+    assert len(await asking.booked(shop, key)) == 1
 
 
 async def test_a_call_held_before_it_books_is_booked_although_its_caller_is_gone(shop: testing.Shop) -> None:
     """The shop has the request; that nobody waits for the reply undoes nothing."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", "hold-before")
-    call = asyncio.create_task(_ask(shop, "POST", "/refunds", REFUND, key=key))
+    call = asyncio.create_task(asking.ask(shop, "POST", "/refunds", REFUND, key=key))
     await shop.wait_held()
     call.cancel()
     await asyncio.wait([call])
@@ -264,12 +235,12 @@ async def test_a_call_held_before_it_books_is_booked_although_its_caller_is_gone
 
 async def test_cut_after_commit_books_and_breaks_the_connection(shop: testing.Shop) -> None:
     """The caller knows nothing; the ledger knows."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", "cut-after-commit")
     with pytest.raises(aiohttp.ClientConnectionError):
-        await _ask(shop, "POST", "/refunds", REFUND, key=key)
-    assert len(await _booked(shop, key)) == 1
-    assert (await _ask(shop, "POST", "/refunds", REFUND, key=key))[2]
+        await asking.ask(shop, "POST", "/refunds", REFUND, key=key)
+    assert len(await asking.booked(shop, key)) == 1
+    assert (await asking.ask(shop, "POST", "/refunds", REFUND, key=key))[2]
 
 
 UNREADABLE = {
@@ -286,7 +257,7 @@ async def test_an_unreadable_reply_hides_a_booking(
     shop: testing.Shop, mode: str, content_type: str, beginning: str
 ) -> None:
     """The worst case on purpose: it happened, and the reply does not say so."""
-    key = _key()
+    key = asking.key()
     await shop.fault("/refunds", mode)
     headers = {**shop.headers, "Idempotency-Key": key}
     async with (
@@ -295,22 +266,22 @@ async def test_an_unreadable_reply_hides_a_booking(
     ):
         assert (response.status, response.content_type) == (200, content_type)
         assert (await response.text()).startswith(beginning)
-    assert len(await _booked(shop, key)) == 1
+    assert len(await asking.booked(shop, key)) == 1
 
 
 async def test_die_after_commit_loses_the_process_but_not_the_booking(
     own_shop: testing.Shop, tmp_path: pathlib.Path
 ) -> None:
     """Back on the same port and database, healthy, the shop answers the same key from its ledger."""
-    key = _key()
+    key = asking.key()
     await own_shop.fault("/refunds", "die-after-commit", times=5)
     with pytest.raises(aiohttp.ClientConnectionError):
-        await _ask(own_shop, "POST", "/refunds", REFUND, key=key)
+        await asking.ask(own_shop, "POST", "/refunds", REFUND, key=key)
     assert await own_shop.process.wait() == faults.EXIT_CODE
     async with testing.running_service(tmp_path, port=int(own_shop.url.rpartition(":")[2])) as again:
         assert (again.url, again.token) == (own_shop.url, own_shop.token)
-        assert (await _ask(again, "POST", "/refunds", REFUND, key=key))[2]
-        assert len(await _booked(again, key)) == 1
+        assert (await asking.ask(again, "POST", "/refunds", REFUND, key=key))[2]
+        assert len(await asking.booked(again, key)) == 1
 
 
 async def test_two_shops_on_one_database_book_one_key_once(
@@ -319,20 +290,20 @@ async def test_two_shops_on_one_database_book_one_key_once(
     """The key is unique on disk, not in a process's memory."""
     async with testing.running_service(tmp_path) as second:
         for _ in range(10):
-            key = _key()
+            key = asking.key()
             replies = await asyncio.gather(
-                *(_ask(each, "POST", "/refunds", REFUND, key=key) for each in (own_shop, second))
+                *(asking.ask(each, "POST", "/refunds", REFUND, key=key) for each in (own_shop, second))
             )
             assert [status for status, _, _ in replies] == [201, 201]
-            assert len(await _booked(second, key)) == 1
+            assert len(await asking.booked(second, key)) == 1
 
 
 async def test_an_acknowledged_booking_survives_kill_9(
     own_shop: testing.Shop, tmp_path: pathlib.Path
 ) -> None:
     """It was committed before the reply, so the file alone can be asked."""
-    key = _key()
-    await _ask(own_shop, "POST", "/refunds", REFUND, key=key)
+    key = asking.key()
+    await asking.ask(own_shop, "POST", "/refunds", REFUND, key=key)
     own_shop.process.kill()
     await own_shop.process.wait()
     connection = sqlite3.connect(tmp_path / "shop.db")
@@ -346,9 +317,9 @@ async def test_sigterm_ends_the_shop_in_good_order_even_with_a_call_held(
     own_shop: testing.Shop, tmp_path: pathlib.Path
 ) -> None:
     """Exit status 0, nothing on standard error, and what was not committed is not booked on the way out."""
-    key = _key()
+    key = asking.key()
     await own_shop.fault("/refunds", "hold-before")
-    call = asyncio.create_task(_ask(own_shop, "POST", "/refunds", REFUND, key=key))
+    call = asyncio.create_task(asking.ask(own_shop, "POST", "/refunds", REFUND, key=key))
     await own_shop.wait_held()
     own_shop.process.terminate()
     assert await own_shop.process.wait() == 0
@@ -356,7 +327,7 @@ async def test_sigterm_ends_the_shop_in_good_order_even_with_a_call_held(
         await call
     assert _errors(tmp_path) == [""]
     async with testing.running_service(tmp_path) as again:
-        assert not await _booked(again, key)
+        assert not await asking.booked(again, key)
 
 
 MISTAKES = {

@@ -6,16 +6,16 @@ finds, such as a model's reply or a claim whose owner is gone.
 
 import asyncio
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 from nats.aio.client import Client
 
-from keelstep.domain import canonical, contract, revision
+from keelstep.domain import canonical, contract, revision, unwind
 from keelstep.domain.state import Place, State
-from keelstep.events import clock, envelope, frame, types
+from keelstep.events import clock, envelope, frame, registry, types
 from keelstep.events import value as values
 from keelstep.events.envelope import Cost
 from keelstep.events.value import Value
@@ -86,7 +86,6 @@ class Run:
     runner: Log
     runner_nc: Client
     attempt: int = 1
-    payloads: dict[str, bytes] = field(default_factory=dict)
 
     @classmethod
     async def start(
@@ -114,6 +113,9 @@ class Run:
                 tier=specs[name].consequence_tier,
                 estimate_micro_usd=contract.estimate_micro_usd(specs[name]),
                 builtin=specs[name].transport.builtin is not None,
+                undo=getattr(specs[name].compensation, "contract", ""),
+                ages=specs[name].freshness is not None,
+                cached=specs[name].cache is not None,
             )
         built = revision.build("AgentStrategy", "support-agent", strategy)
         digest = await objects.put_revision(tenant, built.payload)
@@ -148,8 +150,7 @@ class Run:
     async def next_attempt(self) -> None:
         """The operator begins another attempt; from now on the driver is its runner."""
         self.attempt += 1
-        pod = f"run-a{self.attempt}"
-        data = types.ExecAttempt(attempt=self.attempt, pod=pod, reason="RunnerCrashed")
+        data = types.ExecAttempt(attempt=self.attempt, pod=f"run-a{self.attempt}", reason="RunnerCrashed")
         await self.append(self.op, data, attempt=self.attempt)
         self.runner_nc = await self._runner(self.stage, self.tenant, self.xid, self.attempt)
         self.runner = _log(self.stage, self.runner_nc, self.tenant, self.xid, None, self.attempt)
@@ -166,7 +167,7 @@ class Run:
     ) -> envelope.Event:
         """Append an event as one of the hands."""
         await log.refresh()
-        name = type_name or types.NAMES[type(data)]
+        name = type_name or registry.NAMES[type(data)]
 
         def propose(state: State) -> Proposal:
             return Proposal(
@@ -211,6 +212,10 @@ class Run:
             )
             for index, (tool, args) in enumerate(calls)
         ]
+        for step, (_, args) in zip(steps, calls, strict=True):
+            if step.args.ref is not None:
+                objects = Objects(self.runner_nc)
+                await objects.put(self.tenant, self.xid, step.args, canonical.dumps(dict(args)))
         return (await self.append(self.runner, types.PlanProposed(ordinal=ordinal, steps=steps))).seq
 
     async def claimed(self, plan_seq: int, index: int = 0, *, deadline_seconds: float = 30) -> int:
@@ -235,11 +240,10 @@ class Run:
         )
         return (await self.append(self.gw, data)).seq
 
-    async def gate(self, plan_seq: int, index: int = 0) -> types.GateRequested:
+    async def gate(self, plan_seq: int, index: int = 0) -> None:
         """The runner asks a person."""
         data = types.GateRequested(plan_seq=plan_seq, index=index, consequence_tier=3)
         await self.append(self.runner, data)
-        return data
 
     async def decided(self, plan_seq: int, index: int = 0, **changed: Any) -> None:
         """The operator records the answer; an approval for exactly this call unless changed."""
@@ -287,14 +291,31 @@ class Run:
 
     async def result(self, plan_seq: int, index: int = 0) -> types.ToolResult:
         """Ask for a planned call until it has a result, as a runner would; the result."""
-        place: Place = (plan_seq, index)
+        return await self._result((plan_seq, index), lambda: self.tool(plan_seq, index, patience_seconds=1.0))
+
+    async def undone(self, seq: int) -> types.ToolResult:
+        """Ask for the undoing of what an event recorded until it has a result, as a runner would; the result."""
+        return await self._result(unwind.place_of(seq), lambda: self.undo(seq))
+
+    async def _result(self, place: Place, wish: Callable[[], Awaitable[Said]]) -> types.ToolResult:
         async with asyncio.timeout(ANSWER_SECONDS):
             while True:
-                said = await self.tool(plan_seq, index, patience_seconds=1.0)
+                said = await wish()
                 if said.kind is ask.Reply.EVENTS:
                     return (await self.state()).results[place].data
                 assert said.refusal.is_transient, said.refusal
                 await asyncio.sleep(0.1)
+
+    async def undo(self, seq: int) -> Said:
+        """Ask for the undoing of what an event recorded."""
+        request = ask.AskUndo(undo=seq, after=self.runner.state.position)
+        return await self.ask("undo", request, patience_seconds=1.0)
+
+    async def cancelled(self) -> None:
+        """A person cancels it, and an attempt begins that undoes."""
+        data = types.Interruption(by="ann", reason="Cancelled")
+        await self.append(self.op, data, type_name="exec.cancelled")
+        await self.next_attempt()
 
     async def ask(self, verb: str, request: msgspec.Struct | bytes, *, patience_seconds: float = 3.0) -> Said:
         """Ask the gateways, again whenever nothing is heard for a while."""

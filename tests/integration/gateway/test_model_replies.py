@@ -1,8 +1,10 @@
 """What becomes of a model's reply that is none, or a strange one? It is recorded or refused; nothing else ever happens."""
 
+import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -11,10 +13,13 @@ import pytest_asyncio
 from aiohttp import web
 
 from keelstep.domain import reply as replies
+from keelstep_gateway import models
 from keelstep_gateway.models import Failure, Models, Reply
 from keelstep_gateway.providers import Provider
 
 SECRET = "only-between-us"
+PROVIDERS = ["openai/strange-1", "anthropic/strange-1", "gemini/strange-1"]
+"""Each speaks in another way."""
 
 
 def said(message: Any, **rest: Any) -> dict[str, Any]:
@@ -95,14 +100,20 @@ class Provided:
     models: Models
     url: str = ""
     answer: Any = None
-    status: int = 200
+    fault: str = ""
+    """What it does instead of answering."""
+    asked: int = 0
+    fetched: list[str] = field(default_factory=list)
+    """Addresses that somebody asked it for, besides its one."""
 
-    async def ask(self, answer: Any, model: str = "openai/strange-1") -> Reply | Failure:
+    async def ask(
+        self, answer: Any, *, model: str = "openai/strange-1", content: Any = "hi"
+    ) -> Reply | Failure:
         """Let it answer this; what the gateway makes of it."""
         self.answer = answer
         return await self.models.complete(
             model,
-            [{"role": "user", "content": "hi"}],
+            [{"role": "user", "content": content}],
             [],
             {"max_tokens": 5},
             timeout_seconds=10,
@@ -115,16 +126,31 @@ async def provided() -> AsyncIterator[Provided]:
     """The provider, over HTTP."""
     found = Provided(Models())
 
-    async def answer(_: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.Response:
+        found.asked += 1
+        await request.read()
+        if found.fault == "cut":
+            assert request.transport is not None
+            request.transport.abort()
+        if found.fault == "large":
+            return web.Response(body=b" " * (models.MAX_BODY_BYTES + 1), content_type="application/json")
+        if found.fault == "packed":
+            packed = gzip.compress(json.dumps(said({"role": "assistant", "content": "hi"})).encode())
+            return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+        if found.fault:
+            elsewhere = {"Location": "/v1/elsewhere"} if found.fault == "307" else None
+            said_wrong = {"error": {"message": SECRET}}
+            return web.json_response(said_wrong, status=int(found.fault), headers=elsewhere)
         body = found.answer if isinstance(found.answer, bytes) else json.dumps(found.answer).encode()
-        elsewhere = {"Location": "/v1/elsewhere"} if found.status == 307 else None
-        return web.Response(
-            body=body, status=found.status, headers=elsewhere, content_type="application/json"
-        )
+        return web.Response(body=body, content_type="application/json")
+
+    async def fetch(request: web.Request) -> web.Response:
+        found.fetched.append(request.path)
+        return web.Response(body=b"x", content_type="image/png")
 
     app = web.Application()
-    for path in ("/v1/chat/completions", "/v1/v1/messages", "/v1/messages"):
-        app.router.add_post(path, answer)
+    app.router.add_post("/{path:.*}", answer)
+    app.router.add_get("/{path:.*}", fetch)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -146,7 +172,7 @@ async def test_a_model_that_speaks_otherwise_is_asked_through_the_library(provid
             "stop_reason": "end_turn",
             "usage": {"input_tokens": 5, "output_tokens": 2},
         },
-        "anthropic/strange-1",
+        model="anthropic/strange-1",
     )
     assert isinstance(found, Reply), found
     assert msgspec.json.decode(found.message)["content"] == "hi"
@@ -155,10 +181,11 @@ async def test_a_model_that_speaks_otherwise_is_asked_through_the_library(provid
 
 async def test_a_redirect_is_no_answer(provided: Provided) -> None:
     """The key and the conversation go to the address that is configured, and to no other."""
-    provided.status = 307
+    provided.fault = "307"
     found = await provided.ask(b"")
     assert isinstance(found, Failure)
     assert found.reason == "ModelReplyInvalid"
+    assert provided.asked == 1
 
 
 @pytest.mark.parametrize("what", NO_REPLY)
@@ -184,3 +211,62 @@ async def test_a_strange_reply_is_recorded_in_plain_form(
     assert found.tokens_out is None or found.tokens_out >= 0
     msgspec.json.decode(found.message, type=replies.Message)
     assert SECRET not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "{url}/picture.png"}},
+        {"type": "file", "file": {"file_id": "{url}/letter.pdf"}},
+    ],
+    ids=["a picture", "a file"],
+)
+@pytest.mark.parametrize("model", PROVIDERS)
+async def test_the_library_fetches_nothing_that_a_message_names(
+    model: str, part: dict[str, Any], provided: Provided
+) -> None:
+    """No such message gets here (`conversation`); should one, the library's own switch is off besides."""
+    filled = json.loads(json.dumps(part).replace("{url}", provided.url))
+    await provided.ask(said({"role": "assistant", "content": "hi"}), model=model, content=[filled])
+    assert provided.fetched == []
+
+
+ON_THE_WIRE: dict[str, tuple[str, bool]] = {
+    "500": ("ModelUnavailable", False),
+    "429": ("ModelRateLimited", False),
+    "400": ("ModelRefused", False),
+    "cut": ("ModelUnavailable", True),
+    "large": ("ResponseTooLarge", True),
+    "packed": ("ModelReplyInvalid", True),
+}
+
+
+@pytest.mark.parametrize("fault", ON_THE_WIRE)
+@pytest.mark.parametrize("model", PROVIDERS)
+async def test_what_happens_on_the_wire_is_seen_of_every_provider(
+    model: str, fault: str, provided: Provided
+) -> None:
+    """Whichever way the library has of asking it: one request, bounded, and billed where it may have been worked on."""
+    provided.fault = fault
+    found = await provided.ask(None, model=model)
+    assert isinstance(found, Failure), found
+    assert (found.reason, found.may_be_billed) == ON_THE_WIRE[fault]
+    assert provided.asked == 1
+
+
+@pytest.mark.parametrize("model", PROVIDERS)
+async def test_a_provider_that_is_not_there_billed_nothing(model: str, provided: Provided) -> None:
+    """No connection, no request."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        provided.url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        found = await provided.ask(None, model=model)
+    assert isinstance(found, Failure), found
+    assert (found.reason, found.may_be_billed) == ("ModelUnreachable", False)
+
+
+async def test_what_nobody_saw_may_have_been_billed(provided: Provided) -> None:
+    """A provider whose client is its own, here one that there is not: what it did is not known."""
+    found = await provided.ask(None, model="no-such-provider/strange-1")
+    assert isinstance(found, Failure), found
+    assert found.may_be_billed

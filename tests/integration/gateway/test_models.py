@@ -101,6 +101,15 @@ async def test_messages_that_are_no_list_are_refused(gateway: Program, begin: Be
     assert (await run.model([])).refusal.reason == "RequestInvalid"
 
 
+async def test_messages_that_would_have_something_fetched_are_refused(gateway: Program, begin: Begin) -> None:
+    """A library loads a picture from its address: that request would be of a runner's making, past the egress."""
+    run = await begin()
+    picture = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest/meta-data"}}
+    refusal = (await run.model([*conversation(), {"role": "user", "content": [picture]}])).refusal
+    assert (refusal.reason, refusal.is_transient) == ("RequestInvalid", False)
+    assert "model.called" not in await run.types()
+
+
 async def test_long_messages_come_from_the_object_store(gateway: Program, begin: Begin) -> None:
     """What does not fit an event is referred to by digest."""
     run = await begin()

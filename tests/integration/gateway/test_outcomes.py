@@ -106,7 +106,7 @@ async def test_a_retryable_failure_is_tried_again_with_the_same_key(
     result = await run.result(plan)
     assert (result.status, result.attempts) == ("ok", 3)
     assert await booked(shop, run, plan) == 1
-    assert (await run.types())[-2:] == ["tool.called", "tool.result"]
+    assert (await run.types())[-4:] == ["tool.called", "tool.retried", "tool.retried", "tool.result"]
 
 
 async def test_a_call_that_is_tried_again_waits_first_as_long_as_the_contract_says(

@@ -5,11 +5,13 @@ import signal
 
 import msgspec
 import pytest
+from nats.aio.subscription import Subscription
 
 from examples.refund.testing import Shop
 from keelstep.events import types
 from keelstep.log import ask, subjects
 from keelstep.testing import eventually
+from keelstep_gateway import calls
 from tests.integration.gateway import service
 from tests.integration.gateway.conftest import Begin
 from tests.integration.gateway.driver import Run, Stage
@@ -120,6 +122,48 @@ async def test_a_malformed_request_is_refused(
     refusal = (await run.ask(verb, request)).refusal
     assert (refusal.reason, refusal.is_transient) == ("RequestInvalid", False)
     assert len(await run.events()) == 2
+
+
+async def test_a_request_that_is_too_long_is_refused_unread(gateway: Program, begin: Begin) -> None:
+    """Whatever is long stands in the object store; this one says nothing wrong but in too many bytes."""
+    run = await begin()
+    request = msgspec.json.encode(ask.AskLog(after=0)) + b" " * calls.MOST_REQUEST_BYTES
+    refusal = (await run.ask("log", request)).refusal
+    assert (refusal.reason, refusal.is_transient) == ("RequestInvalid", False)
+
+
+async def test_a_run_that_asks_without_end_takes_no_other_runs_place(
+    own_fleet: Fleet, own_begin: Begin, shop: Shop
+) -> None:
+    """So many requests of one run are worked on at once; it is told to wait with the others, and nobody else is."""
+    run, other = await own_begin(), await own_begin()
+    plan = await run.plan(CREDIT)
+    request = msgspec.json.encode(ask.AskTool(plan_seq=plan, index=0, after=0))
+    subject = subjects.call(0, run.tenant, run.xid, run.attempt, "tool")
+    await shop.fault("/credits", "hold")
+    async with own_fleet.gateway():
+        inbox = run.runner_nc.new_inbox()
+        replies = await run.runner_nc.subscribe(inbox)
+        for _ in range(calls.MOST_OF_ONE_RUN + 5):
+            await run.runner_nc.publish(subject, request, reply=inbox)
+        for _ in range(5):
+            refusal = await _next_refusal(replies)
+            assert (refusal.reason, refusal.is_transient) == ("Busy", True)
+        refusal = (await run.ask("log", ask.AskLog(after=0))).refusal
+        assert (refusal.reason, refusal.is_transient) == ("Busy", True)
+        assert (await other.ask("log", ask.AskLog(after=0))).messages
+        await shop.release()
+        assert (await run.result(plan)).status == "ok"
+    assert (await run.types()).count("tool.called") == 1
+
+
+async def _next_refusal(replies: Subscription) -> ask.Refusal:
+    """The next reply that is no heartbeat."""
+    while True:
+        message = await replies.next_msg(timeout=ask.PATIENCE_SECONDS)
+        if (message.headers or {})[ask.HEADER] != ask.Reply.HEARTBEAT:
+            assert (message.headers or {})[ask.HEADER] == ask.Reply.REFUSED
+            return msgspec.json.decode(message.data, type=ask.Refusal)
 
 
 async def test_an_old_attempt_is_refused(gateway: Program, begin: Begin) -> None:

@@ -121,3 +121,13 @@ async def test_revisions_are_given_only_to_runs_that_pinned_them(gateway: Progra
     assert msgspec.json.decode(said.payload)["kind"] == "AgentStrategy"
     other = await run.ask("object", ask.AskObject(digest="0" * 64, is_revision=True))
     assert other.refusal.reason == "NotPinned"
+
+
+async def test_arguments_that_are_too_large_are_not_even_loaded(gateway: Program, begin: Begin) -> None:
+    """A runner may store what it likes; the call is denied with the size, and the model is told."""
+    run = await begin()
+    plan = await run.plan(("orders.get", {"order_id": "1" * 300_000}))
+    result = await run.result(plan)
+    assert result.error is not None
+    assert (result.status, result.error.reason) == ("denied", "ArgumentsUnreadable")
+    assert "300015 bytes; at most 262144" in result.error.message

@@ -53,6 +53,46 @@ def no_claim(run: LogBuilder) -> types.Data:
     )
 
 
+def certain(run: LogBuilder) -> types.Data:
+    """A take-over by somebody who says that the owner before did nothing."""
+    (claim,) = run.state.claims.values()
+    return types.ToolRetried(
+        claim_seq=claim.seq, plan_seq=claim.plan_seq, index=claim.index, owner="gw-2", deadline=run.soon(), reason="x",
+        attempt_number=claim.performances + 1, is_certain=True,
+    )  # fmt: skip
+
+
+def in_doubt() -> LogBuilder:
+    """Whether the first call happened is not known."""
+    return stories.claimed().result(status="unknown")
+
+
+def spent() -> LogBuilder:
+    """The first call failed."""
+    return stories.claimed().result(status="failed")
+
+
+def doubted(run: LogBuilder, **data: object) -> types.Data:
+    """A word about the call in doubt, without its output."""
+    ((key, known),) = [each for each in run.state.keys.items() if each[1].status == "unknown"]
+    (place,) = [place for place, result in run.state.results.items() if result.seq == known.seq]
+    given: dict[str, object] = {
+        "plan_seq": place[0], "index": place[1], "tool": known.tool, "result_seq": known.seq, "idempotency_key": key,
+        "via": "orders.get",
+    }  # fmt: skip
+    return types.ToolReconciled(**{**given, **data})  # type: ignore[arg-type]
+
+
+def not_in_doubt(run: LogBuilder) -> types.Data:
+    """A word about a call whose outcome is known."""
+    ((key, known),) = run.state.keys.items()
+    (place,) = [place for place, result in run.state.results.items() if result.seq == known.seq]
+    return types.ToolReconciled(
+        plan_seq=place[0], index=place[1], tool=known.tool, result_seq=known.seq, idempotency_key=key, status="failed",
+        via="orders.get",
+    )  # fmt: skip
+
+
 def claim_of(run: LogBuilder, **data: object) -> types.Data:
     """The data of a claim of the latest plan's first call, with any field changed."""
     plan = run.state.plan
@@ -70,6 +110,13 @@ def claim_of(run: LogBuilder, **data: object) -> types.Data:
 def said(run: LogBuilder, data: dict[str, object]) -> dict[str, object]:
     """Fields as given, or as the run has them where a question is given."""
     return {name: field(run) if callable(field) else field for name, field in data.items()}
+
+
+def ruled(run: LogBuilder) -> types.Data:
+    """What the rules say about the latest plan's first call of a reversible tool."""
+    plan_seq = run.state.plan.seq if run.state.plan is not None else 4
+    verdict = types.PolicyVerdict(effect="escalate")
+    return types.PolicyEvaluated(plan_seq=plan_seq, index=0, tool="credit.grant", verdict=verdict)
 
 
 def claim(**data: object) -> Step:

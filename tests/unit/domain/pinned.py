@@ -1,10 +1,12 @@
 """A small agent as a run pins it: five contracts, one of each kind, and a strategy that may use them."""
 
+import dataclasses
 from typing import Any
 
 from keelstep.domain import money, revision
 from keelstep.events import types
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.policy import PolicyRule
 from keelstep.kinds.strategy import AgentStrategySpec
 
 AMOUNT = {
@@ -60,6 +62,17 @@ def pinned(**fields: object) -> revision.Pinned:
         strategy=strategy(**fields),
         contracts=CONTRACTS,
     )
+
+
+def with_contract(tool: str, spec: ToolContractSpec) -> revision.Pinned:
+    """The same, with another contract of one of the names."""
+    return dataclasses.replace(pinned(), contracts={**CONTRACTS, tool: spec})
+
+
+def with_policy(tool: str, *rules: dict[str, object]) -> revision.Pinned:
+    """The same, with rules in one of the contracts."""
+    found = [PolicyRule.model_validate(each) for each in rules]
+    return with_contract(tool, CONTRACTS[tool].model_copy(update={"policy": found}))
 
 
 def pins() -> dict[str, types.Pin]:

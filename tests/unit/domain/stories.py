@@ -37,6 +37,20 @@ def planned(*tools: str) -> LogBuilder:
     return replied().plan(*(tools or ("credit.grant", "refund.issue")))
 
 
+def performed(*tools: str) -> LogBuilder:
+    """Calls that can be undone were made; by default one."""
+    run = builders.log().started(contracts=builders.UNDOABLE).attempt().model()
+    run = run.plan(*(tools or ("credit.grant",)))
+    for index in range(len(tools or ("credit.grant",))):
+        run.claim(index, key=f"k{index}").result(index)
+    return run
+
+
+def failing(*tools: str) -> LogBuilder:
+    """They were made, and the run has failed."""
+    return performed(*tools).unwinding()
+
+
 def claimed() -> LogBuilder:
     """The first planned call is claimed."""
     return planned().claim()
@@ -80,7 +94,9 @@ def fate(run: LogBuilder, step: Step) -> str:
     if run.state.seq > before.seq:
         return ""
     assert run.position > before.position, "no message was stored"
-    rest = structs.replace(run.state, position=before.position, voids=before.voids)
+    rest = structs.replace(
+        run.state, position=before.position, voids=before.voids, voids_since=before.voids_since
+    )
     assert rest == before
     assert run.state.voids == before.voids + 1
     if not isinstance(outcome, execution.Void):

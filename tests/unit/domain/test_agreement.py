@@ -78,10 +78,16 @@ def test_whatever_a_runner_decides_to_append_is_valid() -> None:
         match action:
             case turn.Finish():
                 data, name = action.finished, "exec.finished"
+            case turn.Unwind():
+                data, name = action.unwinding, "exec.unwinding"
             case turn.AskGates():
                 question = action.questions[0]
                 data = types.GateRequested(
-                    plan_seq=question.plan_seq, index=question.index, consequence_tier=question.tier
+                    plan_seq=question.plan_seq,
+                    index=question.index,
+                    consequence_tier=question.tier,
+                    kind=question.kind,
+                    undoes=question.undoes,
                 )
                 name = "gate.requested"
             case turn.Propose():
@@ -93,7 +99,8 @@ def test_whatever_a_runner_decides_to_append_is_valid() -> None:
             case _:
                 continue
         kinds[accepted(life, state, (name, data, state.attempt, envelope.FREE), writer)] += 1
-    assert all(kinds[kind] > 5 for kind in ("exec.finished", "gate.requested", "plan.proposed")), kinds
+    expected = ("exec.finished", "exec.unwinding", "gate.requested", "plan.proposed")
+    assert all(kinds[kind] > 3 for kind in expected), kinds
 
 
 def test_an_older_attempt_decides_to_stop_wherever_it_wakes_up() -> None:
@@ -105,12 +112,12 @@ def test_an_older_attempt_decides_to_stop_wherever_it_wakes_up() -> None:
 
 
 def test_what_a_claim_permits_ends_with_the_run() -> None:
-    """A stored claim permits nothing once the run has ended or been cancelled (DESIGN §5)."""
+    """Once the run has ended or is undone, a stored claim permits nothing but undoing (DESIGN §5)."""
     checked = 0
     for _, state in visited():
         for place, claim in state.claims.items():
             refusal = call.may_send(state, claim.seq, place, claim.owner, None)
-            if state.is_over or state.cancelled is not None:
+            if state.is_over or (state.is_unwinding and claim.undoes is None):
                 assert refusal == "RunEnded"
                 checked += 1
             assert call.may_send(state, claim.seq, place, "gw-other", None) == "ClaimTakenOver"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keelstep.domain import call
+from keelstep.domain import call, modelcall
 from keelstep.domain.state import State
 from keelstep.testing.builders import LogBuilder
 from tests.unit.domain import pinned
@@ -27,10 +27,10 @@ def model(
     estimate: int | None = 100,
     stop: Standing = None,
     **strategy: Any,
-) -> call.Refuse | call.Answered | call.CallModel:
+) -> call.Refuse | call.Answered | modelcall.CallModel:
     """What the gateway says to a wish for a model call."""
     state: State = log.state
-    return call.decide_model(state, pinned.pinned(**strategy), attempt, ordinal, estimate, stop)
+    return modelcall.decide(state, pinned.pinned(**strategy), attempt, ordinal, estimate, stop)
 
 
 MODEL_REFUSED: dict[str, tuple[Callable[[], object], str]] = {
@@ -79,7 +79,7 @@ def test_a_model_call_is_refused_for(case: tuple[Callable[[], object], str]) -> 
 
 def test_a_models_kill_of_one_tool_does_not_stop_the_model() -> None:
     """A tool's kill ends nothing."""
-    assert isinstance(model(run(), stop=TOOL_KILLED), call.CallModel)
+    assert isinstance(model(run(), stop=TOOL_KILLED), modelcall.CallModel)
 
 
 def test_a_recorded_reply_answers_whatever_became_of_the_run() -> None:

@@ -101,3 +101,49 @@ def test_any_output_of_a_model_can_be_asked_about(output: Any) -> None:
         assert (
             cel.compile_expression("output == 1", VARIABLES).holds({"output": output, "trace": {}}) is False
         )
+
+
+MACROS: dict[str, str] = {
+    "nine of them": "&& ".join(["output.l.all(x, x > 0) "] * 9),
+    "nine in a row": "output.l" + ".map(x, x)" * 9 + ".size() > 0",
+    "three inside each other": "output.l.all(a, output.l.all(b, output.l.exists(c, a + b == c)))",
+    "three behind comments": "output.l. // x\n all // (\n (a, output.l.all(b, output.l.exists(c, a + b == c)))",
+    "three behind a raw text": r"""r"\" != "" || output.l.all(a, output.l.all(b, output.l.all(c, a == b && b == c)))""",
+    "three behind a long text": '"""(")""" == "" || output.l.all(a, output.l.all(b, output.l.all(c, a == b && b == c)))',
+}
+
+
+@pytest.mark.parametrize("case", MACROS)
+def test_an_expression_is_refused_with_macros(case: str) -> None:
+    """Each multiplies the time of those around it; nobody can stop one once it runs."""
+    with pytest.raises(cel.CompileError, match=r"exists_one, map and filter"):
+        cel.compile_expression(MACROS[case], VARIABLES)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "output.l.all(a, output.l.exists(b, a == b))",
+        "output.l" + ".map(x, x)" * 8 + ".size() > 0",
+        "output.s == '.all(.all(.all('",
+        'output.s == """.all(.all(.all("""',
+        r"""output.s == r".all(\" || output.s == '.all(\'.all(.all('""",
+        "output.a == 1 // .all(.all(.all(",
+    ],
+)
+def test_few_macros_are_fine(source: str) -> None:
+    """And their names in a text are only a text."""
+    cel.compile_expression(source, VARIABLES)
+
+
+def test_an_expression_is_plain_only_where_it_has_no_macro_for_certain() -> None:
+    """Whoever evaluates it apart may do so once too often, never too seldom."""
+    assert cel.compile_expression("output.a == 1", VARIABLES).is_plain
+    for source in (
+        "output.l.all(x, x > 0)",
+        "output.l. // x\n map(x, x).size() > 0",
+        "output.l.existsOne(x, x > 0)",
+        "output.s == 'all'",
+    ):
+        assert not cel.is_plain(source)
+        assert not cel.compile_expression(source, VARIABLES).is_plain

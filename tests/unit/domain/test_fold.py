@@ -45,17 +45,28 @@ DATA: dict[str, st.SearchStrategy[Any]] = {
     "tool.called": st.builds(
         types.ToolCalled, plan_seq=SMALL, index=SMALL, tool=TOOLS, args=VALUES, contract_digest=DIGESTS,
         idempotency_key=KEYS, estimate_micro_usd=SMALL, tier=st.integers(0, 3), owner=KEYS, deadline=KEYS,
-        gate_seq=MAYBE, valid_until=KEYS,
+        gate_seq=MAYBE, valid_until=KEYS, undoes=MAYBE,
     ),
     "tool.retried": st.builds(
         types.ToolRetried, claim_seq=SMALL, plan_seq=SMALL, index=SMALL, owner=KEYS, deadline=KEYS, reason=KEYS,
-        attempt_number=SMALL,
+        attempt_number=SMALL, is_certain=st.booleans(),
     ),
     "tool.result": st.builds(
         types.ToolResult, plan_seq=SMALL, index=SMALL, tool=TOOLS, status=STATUSES, claim_seq=MAYBE,
-        output=st.one_of(st.none(), VALUES), idempotency_key=KEYS, replayed_seq=MAYBE,
+        output=st.one_of(st.none(), VALUES), idempotency_key=KEYS, replayed_seq=MAYBE, undoes=MAYBE,
     ),
-    "gate.requested": st.builds(types.GateRequested, plan_seq=SMALL, index=SMALL, consequence_tier=SMALL),
+    "tool.reconciled": st.builds(
+        types.ToolReconciled, plan_seq=SMALL, index=SMALL, tool=TOOLS, result_seq=SMALL, idempotency_key=KEYS,
+        status=st.sampled_from(["ok", "failed"]), via=TOOLS, output=st.one_of(st.none(), VALUES),
+    ),
+    "policy.evaluated": st.builds(
+        types.PolicyEvaluated, plan_seq=SMALL, index=SMALL, tool=TOOLS,
+        verdict=st.builds(types.PolicyVerdict, effect=st.sampled_from(["allow", "deny", "escalate"])),
+    ),
+    "gate.requested": st.builds(
+        types.GateRequested, plan_seq=SMALL, index=SMALL, consequence_tier=SMALL,
+        kind=st.sampled_from(["approval", "exhausted", "undo"]), undoes=MAYBE,
+    ),
     "gate.decided": st.builds(
         types.GateDecided, plan_seq=SMALL, index=SMALL, request_seq=SMALL, args_digest=DIGESTS,
         contract_digest=DIGESTS, verdict=st.sampled_from(["approved", "rejected", "expired", "withdrawn"]),
@@ -64,15 +75,16 @@ DATA: dict[str, st.SearchStrategy[Any]] = {
         name: st.builds(types.Interruption, by=KEYS, reason=KEYS)
         for name in ("exec.suspended", "exec.resumed", "exec.cancelled", "exec.killed")
     },
+    "exec.unwinding": st.builds(types.Unwinding, reason=KEYS),
     "exec.finished": st.builds(
         types.ExecFinished, outcome=st.sampled_from(["succeeded", "failed", "cancelled"]), reason=KEYS
     ),
     "feedback.given": st.builds(types.Feedback, by=KEYS, verdict=st.sampled_from(["good", "bad"])),
 }  # fmt: skip
 HONEST = [
-    "attempt", "attempt", "model_called", "model_replied", "model", "plan", "claim", "claim", "taken_over", "result",
-    "result", "builtin", "gate", "decided", "suspended", "resumed", "cancelled", "killed", "finished", "given_up",
-    "feedback",
+    "attempt", "attempt", "model_called", "model_replied", "model", "plan", "claim", "claim", "taken_over", "tried_again",
+    "result", "result", "builtin", "ruled", "gate", "decided", "suspended", "resumed", "cancelled", "killed", "finished",
+    "given_up", "feedback",
 ]  # fmt: skip
 COSTS = st.builds(envelope.Cost, tokens_in=SMALL, tokens_out=SMALL, micro_usd=SMALL)
 
@@ -92,17 +104,18 @@ class Everybody(RuleBasedStateMachine):
         self.before = self.run.state
         step = getattr(self.run, name)
         arguments: dict[str, tuple[object, ...]] = {
-            "plan": (tool, "refund.issue"), "claim": (index,), "taken_over": (index,), "gate": (index,),
+            "plan": (tool, "refund.issue"), "claim": (index,), "taken_over": (index,), "tried_again": (index,),
+            "gate": (index,),
             "result": (index, status), "builtin": (index,), "decided": ("approved", index),
         }  # fmt: skip
         places = {place[1] for place in (*self.run.state.claims, *self.run.state.gates)}
-        if name in ("taken_over", "decided") and index not in places:
+        if name in ("taken_over", "tried_again", "decided") and index not in places:
             return
         plan = self.run.state.plan
         if name in arguments and name != "plan":
             if plan is None or index >= len(plan.steps) or plan.steps[index].tool not in builders.PINS:
                 return
-            if name == "taken_over" and (plan.seq, index) not in self.run.state.claims:
+            if name in ("taken_over", "tried_again") and (plan.seq, index) not in self.run.state.claims:
                 return
             if name == "decided" and (plan.seq, index) not in self.run.state.gates:
                 return
@@ -143,7 +156,8 @@ class Everybody(RuleBasedStateMachine):
         """Whatever it says."""
         now, before = self.run.state, self.before
         if now.seq == before.seq:
-            assert structs.replace(now, position=0, voids=0) == structs.replace(before, position=0, voids=0)
+            told = {"position": 0, "voids": 0, "voids_since": 0}
+            assert structs.replace(now, **told) == structs.replace(before, **told)
 
     @invariant()
     def what_is_over_stays_over(self) -> None:

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from keelstep.domain import outcome
-from keelstep.domain.outcome import Answer, Judged, NoAnswer, Seen
-from keelstep.events import types
+from keelstep.domain import cel, outcome
+from keelstep.domain.outcome import Answer, NoAnswer, Seen
 from keelstep.kinds.contract import ToolContractSpec
 from tests.unit.domain import pinned
 
@@ -85,72 +84,133 @@ def test_a_response_mapping_that_fails_makes_no_output() -> None:
     assert "canary" not in judged.error.message
 
 
-AGAIN: dict[str, tuple[Seen, str, int, bool]] = {
-    "a retryable failure": (answered(429), "Keyed", 1, True),
-    "a retryable failure at the last attempt": (answered(429), "Keyed", 3, False),
-    "a failure that the contract does not list": (answered(404), "Keyed", 1, False),
-    "a call that is not idempotent, once sent": (answered(429), "None", 1, False),
-    "a call that is not idempotent, never sent": (
-        NoAnswer(reason="X", message="", error_class="Unavailable", was_sent=False),
-        "None",
-        1,
+def test_an_expression_that_takes_too_long_makes_no_output_and_proves_nothing() -> None:
+    """Whoever evaluates it apart may give it up: then nobody knows, and a person reads why."""
+
+    def endless(expression: cel.Expression, *_: object) -> Any:
+        raise cel.CostError("body.filter(x, x)")
+
+    mapped = spec(WRITE, transport=_http(response="body"))
+    judged = outcome.judge(mapped, answered(200, b'{"id": "1"}'), endless)
+    assert judged.error is not None
+    assert (judged.status, judged.error.reason) == ("unknown", "OutputInvalid")
+    assert "takes too long" in judged.error.message
+    condition = _judging({"notPerformedWhen": "true"})
+    assert outcome.judge(condition, answered(500, b"{}"), endless).status == "unknown"
+    assert outcome.judge(condition, answered(500, b"{}")).status == "failed"
+
+
+SAYS: dict[str, tuple[dict[str, str], Seen, str, str, bool]] = {
+    "a status that proves nothing, and a body that proves that nothing happened": (
+        {"notPerformedWhen": "body.error == 'rejected'"},
+        answered(500, b'{"error": "rejected"}'),
+        "failed",
+        "Unavailable",
+        False,
+    ),
+    "a success that says that it is none": (
+        {"notPerformedWhen": "status == 200 && !body.ok"},
+        answered(200, b'{"ok": false, "id": "1"}'),
+        "failed",
+        "ToolFailed",
+        False,
+    ),
+    "a success that says that it is one": (
+        {"notPerformedWhen": "status == 200 && !body.ok"},
+        answered(200, b'{"ok": true, "id": "1"}'),
+        "ok",
+        "",
+        False,
+    ),
+    "a success that asks to come back": (
+        {"retryWhen": "status == 202"},
+        answered(202),
+        "unknown",
+        "ToolFailed",
         True,
     ),
-    "a success": (answered(200), "Keyed", 1, False),
+    "a refusal that asks to come back": (
+        {"retryWhen": "body.busy"},
+        answered(409, b'{"busy": true}'),
+        "unknown",
+        "Refused",
+        True,
+    ),
+    "a condition that fails on the answer": (
+        {"retryWhen": "body.busy", "notPerformedWhen": "body.gone.already"},
+        answered(409, b"{}"),
+        "unknown",
+        "Refused",
+        False,
+    ),
+    "a condition that yields no truth": (
+        {"notPerformedWhen": "status"},
+        answered(409),
+        "unknown",
+        "Refused",
+        False,
+    ),
+    "a body that is no JSON is null": (
+        {"notPerformedWhen": "body == null"},
+        answered(500, b"<html>"),
+        "failed",
+        "Unavailable",
+        False,
+    ),
+    "no answer, whatever the conditions say": (
+        {"notPerformedWhen": "true", "retryWhen": "true"},
+        silent(was_sent=True),
+        "unknown",
+        "Timeout",
+        False,
+    ),
 }
 
 
-@pytest.mark.parametrize("case", AGAIN.values(), ids=AGAIN.keys())
-def test_may_be_tried_again(case: tuple[Seen, str, int, bool]) -> None:
-    """By class and count, and never after the first byte where a second effect could follow."""
-    seen, mode, attempts, expected = case
-    contract = spec(WRITE, idempotency={"mode": mode})
-    assert outcome.may_try_again(contract, outcome.judge(contract, seen), attempts) is expected
+@pytest.mark.parametrize("row", SAYS.values(), ids=SAYS.keys())
+def test_a_contracts_own_conditions_say(row: tuple[dict[str, str], Seen, str, str, bool]) -> None:
+    """CEL over the answer: whether nothing happened, and whether to come back; a condition that fails proves nothing."""
+    policy, seen, status, reason, asks_again = row
+    found = outcome.judge(_judging(policy), seen)
+    assert (found.status, found.error.reason if found.error else "", found.asks_again) == (
+        status,
+        reason,
+        asks_again,
+    )
 
 
-def test_a_failure_proves_nothing_about_the_attempts_before_it() -> None:
-    """Unknown, then refused: it may have happened the first time. A read cannot have."""
-    last = Judged(status="failed", error=types.Error(reason="Refused"))
-    assert outcome.altogether(spec(WRITE), True, last).status == "unknown"
-    assert outcome.altogether(spec(WRITE), False, last).status == "failed"
-    assert outcome.altogether(spec(READ), True, last).status == "failed"
+MCP: dict[str, tuple[str, str, bool]] = {
+    "a refusal in its own words": ('isError && text.contains("no such")', "failed", False),
+    "its structured content": ("structured.code == 7", "failed", False),
+    "something else": ("!isError", "unknown", False),
+}
 
 
-def test_a_claim_lasts_for_every_attempt_and_the_waits_between() -> None:
-    """30 s three times, and 1 + 2 s; one attempt only where nothing is retryable."""
-    assert outcome.budget_seconds(spec(WRITE)) == 30 * 3 + 1 + 2
-    assert outcome.budget_seconds(pinned.contract(*WRITE)) == 30
+@pytest.mark.parametrize("row", MCP.values(), ids=MCP.keys())
+def test_an_mcp_tool_that_fails_is_asked_why(row: tuple[str, str, bool]) -> None:
+    """Its answer is judged by the contract's conditions, and never repeated in a message."""
+    condition, status, _ = row
+    mcp = {"mcp": {"tool": "x", "http": {"url": "http://127.0.0.1/mcp"}}}
+    policy = {"notPerformedWhen": condition}
+    body = b'{"structured": {"code": 7}, "text": "no such order 1042", "content": []}'
+    seen = NoAnswer(reason="ToolFailed", message="x", error_class="Refused", was_sent=True, body=body)
+    found = outcome.judge(pinned.contract(*WRITE, transport=mcp, failurePolicy=policy), seen)
+    assert found.status == status
+    assert "1042" not in (found.error.message if found.error is not None else "")
 
 
-@pytest.mark.parametrize("most", [1, 2, 5])
-def test_a_call_is_tried_as_often_as_the_contract_says(most: int) -> None:
-    """`maxAttempts` counts the first one."""
-    patient = pinned.contract(*READ, failurePolicy={"retryable": ["Unavailable"], "maxAttempts": most})
-    judged = outcome.judge(patient, answered(503))
-    tried = [attempts for attempts in range(1, 9) if outcome.may_try_again(patient, judged, attempts)]
-    assert tried == list(range(1, most))
-    assert outcome.attempts_allowed(patient) == most
+def test_a_status_that_is_all_there_is_of_a_call_by_mcp_counts_as_any_other() -> None:
+    """A server that refuses at its door has done nothing, where the contract says so."""
+    mcp = {"mcp": {"tool": "x", "http": {"url": "http://127.0.0.1/mcp"}}}
+    seen = NoAnswer(reason="RateLimited", message="x", error_class="RateLimited", was_sent=True, status=429)
+    listed = pinned.contract(*WRITE, transport=mcp, failurePolicy={"notPerformed": [429]})
+    assert outcome.judge(listed, seen).status == "failed"
+    assert outcome.judge(pinned.contract(*WRITE, transport=mcp), seen).status == "unknown"
 
 
-@pytest.mark.parametrize("error_class", ["RateLimited", "Unavailable", "Timeout"])
-def test_only_the_classes_that_the_contract_names_are_tried_again(error_class: str) -> None:
-    """None by default; each by its name."""
-    statuses = {"RateLimited": 429, "Unavailable": 503, "Timeout": 504}
-    named = pinned.contract(*READ, failurePolicy={"retryable": [error_class]})
-    for each, status in statuses.items():
-        judged = outcome.judge(named, answered(status))
-        assert outcome.may_try_again(named, judged, 1) is (each == error_class)
-        assert not outcome.may_try_again(pinned.contract(*READ), judged, 1)
-
-
-def test_the_wait_before_another_attempt_is_the_contracts_and_doubles() -> None:
-    """4, 8, 16 s; none where the contract says so. A claim lasts through all of them."""
-    policy = {"retryable": ["Unavailable"], "maxAttempts": 4}
-    slow = pinned.contract(*WRITE, failurePolicy={**policy, "backoffSeconds": 4}, timeoutSeconds=10)
-    assert [outcome.backoff_seconds(slow, attempts) for attempts in (1, 2, 3)] == [4, 8, 16]
-    assert outcome.budget_seconds(slow) == 4 * 10 + 4 + 8 + 16
-    hasty = pinned.contract(*WRITE, failurePolicy={**policy, "backoffSeconds": 0}, timeoutSeconds=10)
-    assert outcome.budget_seconds(hasty) == 40
+def _judging(policy: dict[str, str]) -> ToolContractSpec:
+    schema = {"input": {"type": "object"}, "output": {"type": "object", "required": ["id"]}}
+    return pinned.contract(*WRITE, schema=schema, failurePolicy=policy)
 
 
 def _http(**fields: str) -> dict[str, Any]:

@@ -38,6 +38,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a pattern that does not compile": ({"properties": {"a": {"pattern": "("}}}, "regex"),
     "a pattern that looks around": ({"properties": {"a": {"pattern": "(?=a)b"}}}, "regex"),
     "a pattern that grows too large": ({"pattern": "a{1000}{1000}"}, "regex"),
+    "a pattern of every letter, many times": ({"pattern": r"\pL{20}x{50}"}, "regex"),
+    "patterns without number": (
+        {"properties": {f"p{n}": {"pattern": f"^a{n}"} for n in range(schema.MOST_PATTERNS + 1)}},
+        "more than 200 patterns",
+    ),
+    "patterns of names without number": (
+        {"patternProperties": {f"^a{n}": {} for n in range(schema.MOST_PATTERNS + 1)}},
+        "more than 200 patterns",
+    ),
     "references that multiply": (doubling(40), "references make more than"),
     "references by name that multiply": (doubling(40, by_name=True), "references make more than"),
     "2 MB": ({"description": "x" * 2_000_000}, "at most"),
@@ -104,6 +113,16 @@ def test_what_is_no_money_is_a_problem(amount: str) -> None:
     assert problems(amount, format="money") != []
 
 
+def test_a_value_that_looks_like_the_format_is_no_format() -> None:
+    """What a constant, an enumeration or an example holds is not a schema."""
+    assert problems({"format": "money"}, const={"format": "money"}) == []
+    assert problems({"format": "money"}, enum=[{"format": "money"}]) == []
+    assert problems({"format": 1}, properties={"format": {"type": "integer"}}) == []
+    assert problems("1.50", format="money", pattern="^1") == []
+    assert problems("2.50", format="money", pattern="^1") != []
+    assert problems("1x", format="money", pattern="^1") != []
+
+
 @pytest.mark.parametrize("document", [10**400, {"a": [1] * 1000}, "a" * 5000 + "b", None, 1.5])
 def test_no_document_takes_long_or_raises(document: Any) -> None:
     """Patterns are matched in linear time; numbers may have any size."""
@@ -126,6 +145,44 @@ def test_recursive_schemas_are_decided_at_once() -> None:
         document = {"a": document, "t": 2}
     assert schema.compile_schema({"anyOf": either}).problems(document) == []
     assert schema.compile_schema({"$ref": "#"}).problems(document) == []
+
+
+def levels(times: int, leaf: Any) -> Any:
+    """A document with so many objects around this one."""
+    for _ in range(times):
+        leaf = {"a": leaf, "t": 9}
+    return leaf
+
+
+@pytest.mark.parametrize("several", ["anyOf", "oneOf", "allOf"])
+def test_what_is_wrong_deep_inside_a_recursive_schema_is_not_looked_for(several: str) -> None:
+    """There are twice as many ways to fail for every level: that it does not match is all that is told."""
+    either = [{"properties": {"a": {"$ref": "#"}, "t": {"const": n}}, "required": ["t"]} for n in range(2)]
+    compiled = schema.compile_schema({several: either})
+    assert compiled.problems(levels(60, {"t": 9})) == [
+        "(root): it does not match; of a schema that refers to itself it is not told where"
+    ]
+    assert "refers to itself" not in compiled.problems({"t": 9})[0]
+
+
+def test_mutual_references_multiply_too() -> None:
+    """Two parts that each refer twice to the other are four ways for two levels."""
+    parts = {
+        name: {
+            "anyOf": [{"properties": {"a": {"$ref": f"#/$defs/{other}"}, "t": {"const": n}}} for n in "12"]
+        }
+        for name, other in (("x", "y"), ("y", "x"))
+    }
+    compiled = schema.compile_schema({"$defs": parts, "$ref": "#/$defs/x"})
+    assert len(compiled.problems(levels(60, {"t": 9}))) == 1
+
+
+def test_a_schema_that_refers_to_itself_once_tells_where() -> None:
+    """A list of lists, a tree with one kind of child: there is one way to fail."""
+    tree = {"properties": {"a": {"$ref": "#"}, "t": {"type": "integer"}}}
+    assert schema.compile_schema(tree).problems(levels(30, {"t": "x"})) == [
+        f'{".".join("a" * 30)}.t: the value is not of type "integer"'
+    ]
 
 
 def test_equal_schemas_are_compiled_once() -> None:

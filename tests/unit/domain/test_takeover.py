@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from keelstep.domain import call, takeover
+from keelstep.domain import call, modelcall, takeover
 from keelstep.events import clock, types
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
@@ -112,6 +112,6 @@ def test_nothing_is_sent_past_an_event_nobody_here_knows() -> None:
     run.garbage(run.event_bytes("exec.dreamt", types.Interruption(by="x", reason="y")), writer="op")
     assert run.state.undecidable
     assert call.may_send(run.state, claim.seq, claim.place, claim.owner, None) == "Undecidable"
-    verdict = call.decide_model(run.state, pinned.pinned(), 1, 2, 1, None)
+    verdict = modelcall.decide(run.state, pinned.pinned(), 1, 2, 1, None)
     assert isinstance(verdict, call.Refuse)
     assert verdict.reason == "Undecidable"

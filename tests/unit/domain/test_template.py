@@ -28,6 +28,25 @@ def test_a_template_is_refused_when_it_is_applied_for(case: str) -> None:
         template.check(REFUSED[case], [])
 
 
+ENDLESS = {
+    "a number": "{{ 9 ** (9 ** 9) }}",
+    "a text": "{{ 'a' | center(10 ** 11) | length }}",
+    "a text with an amount": "{{ '%99999999999d' | format(1) }}",
+    "a list": "{{ range(10 ** 9) | list }}",
+    "a variable": "{% set x = 9 ** (9 ** 9) %}",
+    "a condition": "{% if 9 ** (9 ** 9) %}{% endif %}",
+    "a loop": "{% for i in [9 ** (9 ** 9)] %}{% endfor %}",
+    "another template": "{% include 'x' * 10 ** 11 %}",
+    "a default": "{% macro m(x = 9 ** (9 ** 9)) %}{% endmacro %}",
+}
+
+
+@pytest.mark.parametrize("case", ENDLESS)
+def test_what_a_template_says_is_not_worked_out_when_it_is_applied(case: str) -> None:
+    """The operator checks everybody's templates; what this one costs is for its own run to bear."""
+    template.check(ENDLESS[case], [])
+
+
 def test_a_template_may_use_its_slots_and_the_goal() -> None:
     """And Jinja2's own functions and filters."""
     template.check("{{ goal | upper }}{% for i in range(3) %}{{ slot }}{% endfor %}", ["slot"])

@@ -5,7 +5,7 @@ import pytest
 
 from keelstep.domain import turn
 from keelstep.testing.builders import LogBuilder
-from tests.unit.domain import turns
+from tests.unit.domain import pinned, turns
 
 
 def finish(action: turn.Action) -> tuple[str, str]:
@@ -104,6 +104,23 @@ def test_tier_3_asks_whatever_the_strategy_may_do_alone(free: int) -> None:
     for tool, tier in (("credit.grant", 1), ("ticket.reply", 2), ("refund.issue", 3)):
         action = turns.decide(turns.planned(tool), autonomy={"maxTier": free})
         assert isinstance(action, turn.AskGates) == (tier > free or tier == 3)
+
+
+def test_a_call_with_rules_is_asked_of_the_gateway_before_a_person_is() -> None:
+    """Nobody is asked about what a rule denies; once the rules have spoken, their answer is in the log."""
+    ruled = turns.planned("refund.issue")
+    changed = pinned.with_policy("refund.issue", {"name": "a", "when": "true", "effect": "Allow"})
+    assert turn.decide(ruled.state, changed, {}, 1) == turn.AskTool(plan_seq=5, index=0)
+    asks = turn.AskGates(questions=[turn.Question(plan_seq=5, index=0, tier=3)])
+    assert turn.decide(ruled.ruled("allow").state, changed, {}, 1) == asks
+    log = turns.run(policy="e" * 64).model().plan("refund.issue")
+    assert turns.decide(log) == turn.AskTool(plan_seq=5, index=0)
+
+
+def test_a_rule_that_asks_for_a_person_is_asked_on_by_the_next_attempt() -> None:
+    """Whatever the tier: the attempt that was told may have died before it asked."""
+    log = turns.planned("orders.get").ruled("escalate").attempt()
+    assert turns.decide(log) == turn.AskGates(questions=[turn.Question(plan_seq=5, index=0, tier=3)])
 
 
 # the end

@@ -16,6 +16,7 @@ from tests.unit.domain.forgeries import (
     key_of,
     no_claim,
     result,
+    ruled,
     runner_result,
     step,
     unknown,
@@ -60,6 +61,9 @@ MISPLACED: dict[str, tuple[Story, Step, str]] = {
         lambda: stories.planned("orders.get").attempt(), forge("tool.result", result, "gw", attempt=1), "OldAttempt",
     ),
     "a runner that stops the run": (stories.running, forge("exec.killed", kill), "WrongWriter"),
+    "a runner that asks the rules": (
+        stories.planned, forge("policy.evaluated", ruled), "WrongWriter",
+    ),
     "a gateway that asks a person": (stories.planned, forge("gate.requested", ask, "gw"), "WrongWriter"),
     "an operator without a signature": (
         stories.running, lambda run: run.forge("exec.killed", KILL, writer="op", signature=""), "Unsigned",
@@ -239,6 +243,19 @@ REFUSED: dict[str, tuple[Story, Step]] = {
     "a runner's result of a claim": (lambda: stories.planned("math.add"), runner_result(claim_seq=5)),
     "a runner's replay": (lambda: stories.planned("math.add"), runner_result(replayed_seq=5)),
     "a runner's result after the end": (lambda: stories.killed(lambda: stories.planned("math.add")), runner_result()),
+    "rules asked about nothing": (stories.replied, forge("policy.evaluated", ruled, "gw")),
+    "rules asked about another tool than planned": (
+        lambda: stories.planned("orders.get"), forge("policy.evaluated", ruled, "gw"),
+    ),
+    "rules asked twice": (lambda: stories.planned().ruled(), step("ruled", "escalate")),
+    "rules asked about what is under way": (stories.claimed, step("ruled", "escalate")),
+    "rules asked about what is done": (lambda: stories.claimed().result(), step("ruled", "escalate")),
+    "rules asked while a person is": (stories.parked, step("ruled", "escalate", 1)),
+    "rules asked while held": (lambda: stories.planned().suspended(), step("ruled", "escalate")),
+    "rules asked after the end": (lambda: stories.killed(stories.planned), step("ruled", "escalate")),
+    "rules that deny, without a refusal": (stories.planned, step("ruled", "deny")),
+    "a claim of what a rule asks a person about": (lambda: stories.planned("credit.grant").ruled(), claim()),
+    "a free read of what a rule asks a person about": (lambda: stories.planned("orders.get").ruled(), gateway_result()),
     "a question about nothing": (stories.replied, forge(
         "gate.requested", lambda _: types.GateRequested(plan_seq=4, index=0, consequence_tier=3),
     )),

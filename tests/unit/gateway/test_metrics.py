@@ -2,7 +2,7 @@
 
 from keelstep import scrape
 from keelstep.domain.state import State
-from keelstep.events import clock, envelope, types
+from keelstep.events import clock, envelope, registry, types
 from keelstep.testing import builders
 from keelstep_gateway.metrics import Metrics
 
@@ -19,7 +19,7 @@ def event(data: types.Data, cost: envelope.Cost = envelope.FREE) -> envelope.Eve
     head = envelope.Envelope(
         v=envelope.VERSION,
         id="1",
-        type=types.NAMES[type(data)],
+        type=registry.NAMES[type(data)],
         tenant=TENANT,
         execution="x",
         root="x",
@@ -130,3 +130,13 @@ def test_names_that_people_choose_are_bounded() -> None:
         for sample in family.samples
     }
     assert len(tools) == scrape.MOST_NAMES + 1
+
+
+def test_names_that_a_model_invents_take_no_place() -> None:
+    """A call of a tool that there is not is denied; what is counted are those that there are."""
+    found = Metrics()
+    for number in range(scrape.MOST_NAMES):
+        denied = types.Error(reason="ToolNotAllowed", message="there is none")
+        appended(found, event(result(f"invented-{number}", "denied", attempts=0, latency_ms=0, error=denied)))
+    appended(found, event(result()))
+    assert counted(found, "agent_tool_duration_seconds_count", tool="orders.get") == 1

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from keelstep import errors, points, settings
-from keelstep.events import types
+from keelstep.events import registry, types
 from keelstep_runner.settings import Settings
 
 HEAVY = ("litellm", "kopf", "kubernetes", "asyncpg", "httpx", "keelstep_operator", "keelstep_gateway")
@@ -104,7 +104,7 @@ def test_without_an_identity_the_runner_ends_and_says_so(tmp_path: Path) -> None
 def test_every_append_passes_a_point_before_and_after() -> None:
     """By construction: for every event type and every program that may write it."""
     names = set(points.every())
-    for kind, spec in types.KINDS.items():
+    for kind, spec in registry.KINDS.items():
         for writer in spec.writers:
             program = points.program("a1" if writer is types.Writer.RUNNER else writer.value)
             assert {f"{program}.before.{kind}", f"{program}.after.{kind}"} <= names

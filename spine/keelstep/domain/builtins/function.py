@@ -7,6 +7,8 @@ from typing import Any
 from keelstep.kinds.transport import BuiltinFunction
 
 Json = dict[str, Any]
+DOCUMENT = ""
+"""Where among the arguments an earlier output stands, for a function that reads one: no argument has that name."""
 
 
 class EvaluationError(ValueError):
@@ -33,6 +35,11 @@ class Function:
     """The answer to arguments that match `input`; raises EvaluationError."""
     example: tuple[Json, Json]
     """Arguments and their answer."""
+    reads: str = ""
+    """The argument that numbers an earlier result of the run; empty where the function reads none. The bytes of that
+    output, as far as the model may see it, are given as `DOCUMENT`."""
+    example_document: Any = None
+    """The output that the example reads."""
 
 
 def arguments(required: Json, optional: Json | None = None) -> Json:

@@ -30,7 +30,7 @@ def find(expression: str, document: Any) -> Any:
     Raises:
         EvaluationError: it does not parse, fails on this document, or asks for too much.
     """
-    tree = _parsed(expression)
+    tree = parse(expression)
     interpreter = _Bounded()
     try:
         found = interpreter.visit(tree, document)
@@ -93,7 +93,12 @@ class _Bounded(visitor.TreeInterpreter):  # type: ignore[misc]  # the library ha
 
 
 @functools.lru_cache(maxsize=256)
-def _parsed(expression: str) -> dict[str, Any]:
+def parse(expression: str) -> dict[str, Any]:
+    """The expression as a tree.
+
+    Raises:
+        EvaluationError: it is no expression, or one that we do not evaluate.
+    """
     if sum(map(expression.count, _NESTING)) > _MOST_NESTING:
         raise _invalid(f"more than {_MOST_NESTING} of the characters {_NESTING}")
     try:

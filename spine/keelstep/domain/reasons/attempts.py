@@ -24,6 +24,13 @@ SUBJECT = Subject(
             shows="exec.attempt",
         ),
         Reason(
+            name="Unwinding",
+            meaning="The run was cancelled or ran out of its limits, and this attempt undoes what it did.",
+            acts=Acts.NOBODY,
+            fix="Nothing to do.",
+            shows="exec.attempt",
+        ),
+        Reason(
             name="IdentityRevoked",
             meaning="The resource was missing, its runner was shut out, and it is back.",
             acts=Acts.NOBODY,

@@ -31,6 +31,27 @@ SUBJECT = Subject(
             shows="Execution: status, Succeeded, Event; exec.finished; tool.result",
         ),
         Reason(
+            name="PolicyDenied",
+            meaning="A rule of the platform or of the contract denies the call.",
+            acts=Acts.AUTHOR,
+            fix="See the rule that the event names; change it, if the call was right.",
+            shows="tool.result; policy.evaluated",
+        ),
+        Reason(
+            name="PolicyUnmatched",
+            meaning="The contract has rules, and none of them matches the call.",
+            acts=Acts.AUTHOR,
+            fix="Add a rule for such calls; the last one may say `true`.",
+            shows="tool.result",
+        ),
+        Reason(
+            name="PolicyFailed",
+            meaning="A rule could not be evaluated for this call, so nobody knows what it would have said.",
+            acts=Acts.AUTHOR,
+            fix="Correct the rule that the event names; has() asks for what may be missing.",
+            shows="tool.result",
+        ),
+        Reason(
             name="ArgumentsInvalid",
             meaning="The arguments do not match schema.input.",
             acts=Acts.AUTHOR,
@@ -39,9 +60,10 @@ SUBJECT = Subject(
         ),
         Reason(
             name="ArgumentsUnreadable",
-            meaning="The planned arguments are not what their digest says.",
+            meaning="The planned arguments are not what their digest says, or larger than 256 KiB.",
             acts=Acts.PLATFORM,
-            fix="Run keelstep verify on the run; find out who wrote to the object store.",
+            fix="Of large ones nothing: the model is told. Else run keelstep verify on the run; find out who wrote to the "
+            "object store.",
             shows="tool.result",
         ),
         Reason(
@@ -50,6 +72,13 @@ SUBJECT = Subject(
             acts=Acts.APPROVER,
             fix="Find out at the tool whether it happened, and settle it there.",
             shows="tool.result; Execution: Succeeded, Event",
+        ),
+        Reason(
+            name="NotHappened",
+            meaning="The call's own answer left it open, and the contract's read shows that it did not happen.",
+            acts=Acts.NOBODY,
+            fix="Nothing; it may be called again.",
+            shows="tool.result",
         ),
         Reason(
             name="OwnerLost",
@@ -132,10 +161,13 @@ SUBJECT = Subject(
         ),
         Reason(
             name="ToolFailed",
-            meaning="The MCP server answered the call with an error.",
+            meaning="The tool's answer says that the call failed: an error of MCP, or what the contract takes for one.",
             acts=Acts.AUTHOR,
-            fix="See the server's own log; set transport.mcp.onError if its errors prove that nothing happened.",
-            shows="tool.result",
+            fix=(
+                "See the tool's own log; set failurePolicy.notPerformedWhen, or transport.mcp.onError, if such an "
+                "answer proves that nothing happened."
+            ),
+            shows="tool.result; tool.retried",
         ),
         Reason(
             name="InputRequired",

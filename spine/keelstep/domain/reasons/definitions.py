@@ -44,11 +44,32 @@ SUBJECT = Subject(
             shows="AgentStrategy, ToolContract: Accepted, Ready, Event",
         ),
         Reason(
+            name="RelatedMissing",
+            meaning="A contract names another, to find out or to undo, that the strategy does not list or cannot use so.",
+            acts=Acts.AUTHOR,
+            fix="List the contract that the message names, or correct the one that names it.",
+            shows="AgentStrategy: ResolvedRefs, Ready, Event",
+        ),
+        Reason(
             name="ExpressionInvalid",
-            meaning="A CEL expression does not compile, or uses a variable that is not there.",
+            meaning="An expression (CEL or JMESPath) does not compile, or uses a variable or function that is not there.",
             acts=Acts.AUTHOR,
             fix="Correct the expression; the message names the variables there are.",
             shows="AgentStrategy, ToolContract: Accepted, Ready, Event",
+        ),
+        Reason(
+            name="PolicyInvalid",
+            meaning="The rules of the namespace cannot be used; what held before still holds, and nothing new starts.",
+            acts=Acts.PLATFORM,
+            fix="Correct the ConfigMap keelstep-policy as the message says; `keelstep policy test` finds it before.",
+            shows="ConfigMap: Event; Execution: ResolvedRefs",
+        ),
+        Reason(
+            name="PolicyInForce",
+            meaning="The platform's rules hold for every call from now on.",
+            acts=Acts.NOBODY,
+            fix="Nothing to do.",
+            shows="ConfigMap: Event",
         ),
         Reason(
             name="TemplateInvalid",

@@ -199,6 +199,13 @@ SUBJECT = Subject(
             shows="log of the projector",
         ),
         Reason(
+            name="TracesNotTaken",
+            meaning="Whoever collects traces does not take them.",
+            acts=Acts.PLATFORM,
+            fix="Nothing at first, they are kept; if it lasts, see what it answers: an address, a right or a limit.",
+            shows="log of the projector",
+        ),
+        Reason(
             name="StoreNewer",
             meaning="The database was migrated by a newer version.",
             acts=Acts.PLATFORM,

@@ -12,6 +12,7 @@ from keelstep.domain.reasons import (
     machinery,
     messages,
     models,
+    operations,
     runs,
 )
 from keelstep.domain.reasons.reason import Reason, Subject
@@ -26,6 +27,7 @@ SUBJECTS: tuple[Subject, ...] = (
     builtins.SUBJECT,
     messages.SUBJECT,
     machinery.SUBJECT,
+    operations.OPERATIONS,
     kubernetes.REFUSALS,
     kubernetes.PASSED_ON,
 )

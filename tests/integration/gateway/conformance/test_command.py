@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from keelstep.kinds import resource
+from tests.integration.cli import program
 from tests.integration.gateway.conformance import ledger
 from tests.integration.gateway.conformance.ledger import Ledger, Manner
 from tests.integration.gateway.transports import sdk
-from tests.integration.imports.typed import keelstep
 
 HERE = Path(__file__).parent
 CASES: dict[str, Any] = {
@@ -67,16 +67,20 @@ async def test_a_pass_is_told_to_people_programs_and_build_servers(tmp_path: Pat
     async with ledger.running(Manner.HONEST) as tool:
         file, cases = written(tmp_path, tool)
         live = ("--live", "--allow-effects", "--edges", "5", "--only", "book", "--cases", cases)
-        said = await keelstep("test", file, *live, "--junit", str(junit), "--record", str(recording))
+        said = await program.run(
+            "contract", "test", file, *live, "--junit", str(junit), "--record", str(recording)
+        )
         assert "book: Passed (live" in said.output
         assert "digest of this pass: " in said.output
-        (data,) = json.loads((await keelstep("test", file, *live, "-o", "json")).output)
+        (data,) = json.loads((await program.run("contract", "test", file, *live, "-o", "json")).output)
     assert data["verdict"] == "Passed"
     assert data["digest"] in said.output
     (suite,) = ElementTree.parse(junit).getroot()
     assert (suite.get("name"), suite.get("failures")) == ("book", "0")
     # the tool is gone: what it answered is enough for some questions
-    judged = await keelstep("test", file, "--only", "book", "--recorded", str(recording), "-o", "json")
+    judged = await program.run(
+        "contract", "test", file, "--only", "book", "--recorded", str(recording), "-o", "json"
+    )
     assert judged.status == 1
     (data,) = json.loads(judged.stdout)
     answers = {check["name"]: check["verdict"] for check in data["checks"]}
@@ -89,7 +93,7 @@ async def test_what_is_not_proven_fails_a_build(tmp_path: Path) -> None:
     junit = tmp_path / "junit.xml"
     async with ledger.running(Manner.HONEST) as tool:
         file, _ = written(tmp_path, tool)
-        said = await keelstep("test", file, "--live", "--only", "book", "--junit", str(junit))
+        said = await program.run("contract", "test", file, "--live", "--only", "book", "--junit", str(junit))
     assert said.status == 1
     assert "book: NotProven" in said.stdout
     kinds = {failure.get("type") for failure in ElementTree.parse(junit).getroot().iter("failure")}
@@ -99,7 +103,7 @@ async def test_what_is_not_proven_fails_a_build(tmp_path: Path) -> None:
 async def test_without_a_tool_only_the_contract_is_looked_at(tmp_path: Path) -> None:
     """Nobody is asked."""
     file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
-    (data, *_) = json.loads((await keelstep("test", file, "-o", "json")).output)
+    (data, *_) = json.loads((await program.run("contract", "test", file, "-o", "json")).output)
     assert {check["name"] for check in data["checks"]} == {"Definition", "Examples"}
     assert data["kind"] == "static"
 
@@ -111,7 +115,7 @@ async def test_a_tool_of_an_mcp_server_is_imported_and_proven(way: str, tmp_path
     port = sdk.free_port()
     async with sdk.serving(HERE, HERE, ["mcp_ledger", str(port)], port) as url:
         target = [url] if way == "http" else ["--", sys.executable, script]
-        text = (await keelstep("import", "mcp", *target)).output
+        text = (await program.run("contract", "import", "mcp", *target)).output
         # a person reviews: the list only reads, and what may go wrong on the way is retried
         documents = list(yaml.safe_load_all(text))
         documents[1]["spec"] |= {"sideEffect": "ReadOnly", "consequenceTier": 0}
@@ -120,7 +124,7 @@ async def test_a_tool_of_an_mcp_server_is_imported_and_proven(way: str, tmp_path
         file.write_text(yaml.safe_dump_all(documents))
         cases.write_text(yaml.safe_dump(OF_MCP))
         live = ("--live", "--allow-effects", "--edges", "3", "--only", "book", "--cases", str(cases))
-        said = await keelstep("test", str(file), *live, "-o", "json")
+        said = await program.run("contract", "test", str(file), *live, "-o", "json")
     (data,) = json.loads(said.stdout)
     answers = {check["name"]: check["verdict"] for check in data["checks"]}
     assert answers["Idempotency/Repeated"] == answers["Idempotency/AtOnce"] == "Passed", data
@@ -147,7 +151,7 @@ async def test_a_mistake_is_answered_in_one_line(sentence: str, tmp_path: Path) 
     """Exit 2, and what to do."""
     file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
     arguments, part = MISTAKES[sentence]
-    said = await keelstep("test", *(file if each == "FILE" else each for each in arguments))
+    said = await program.run("contract", "test", *(file if each == "FILE" else each for each in arguments))
     assert said.status == 2, said.stdout
     assert part.replace("FILE", file) in said.complaint
 
@@ -156,6 +160,6 @@ async def test_a_credential_that_is_missing_is_named(tmp_path: Path) -> None:
     """Before anything is sent."""
     file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
     with_credentials(Path(file))
-    said = await keelstep("test", file, "--live")
+    said = await program.run("contract", "test", file, "--live")
     assert said.status == 2
     assert "needs the credential shop-token: give --credentials DIR" in said.complaint

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from keelstep.kinds.contract import ErrorClass
+from keelstep.kinds.failure import ErrorClass
 from keelstep_gateway.conformance import suite
 from keelstep_gateway.conformance.cases import Case, Related, completed
 from keelstep_gateway.conformance.report import Report, Verdict

@@ -86,6 +86,16 @@ class Server:
         payload = gzip.compress(b'"' + b"x" * 50 * MAX_RESPONSE_BYTES + b'"')
         return web.Response(body=payload, headers={"Content-Encoding": "gzip"})
 
+    async def _trailing(self, _: web.Request) -> web.StreamResponse:
+        payload = gzip.compress(b'{"a": 1}') + b"x" * 3 * MAX_RESPONSE_BYTES
+        return web.Response(body=payload, headers={"Content-Encoding": "gzip"})
+
+    async def _hollow(self, _: web.Request) -> web.StreamResponse:
+        packer = zlib.compressobj()
+        begin = packer.compress(b'{"a": 1}') + packer.flush(zlib.Z_FULL_FLUSH)
+        nothing = b"\x00\x00\x00\xff\xff" * MAX_RESPONSE_BYTES  # blocks of no bytes
+        return web.Response(body=begin + nothing + packer.flush(), headers={"Content-Encoding": "deflate"})
+
     async def _html(self, _: web.Request) -> web.StreamResponse:
         return web.Response(text="<h1>hello</h1>", content_type="text/html")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from keelstep.domain import egress
+from keelstep.domain import egress, outcome
 from keelstep_gateway.transports.egress import Egress
 from tests.integration.gateway.transports import caller, server
 from tests.integration.gateway.transports.caller import Caller, contract, http
@@ -148,6 +148,24 @@ async def test_a_write_is_repeated_only_where_the_redirect_asks_for_it(calls: Ca
         assert (found.reason, found.was_sent) == ("RedirectRefused", True)
 
 
+@pytest.mark.parametrize("status", [400, 404, 409, 500])
+async def test_what_a_redirected_write_leads_to_does_not_prove_that_nothing_happened(
+    calls: Caller, web: Server, status: int
+) -> None:
+    """The write was answered 303: whatever the read answers that this leads to, the write may have been done."""
+    web.away = f"{web.url}/status/{status}"
+    spec = contract(
+        http(f"{web.url}/away/303", "POST", maxRedirects=1),
+        sideEffect="Visible",
+        consequenceTier=2,
+        failurePolicy={"notPerformed": [400, 404, 409]},
+    )
+    found = await calls.none(spec, {"n": 1})
+    assert found.was_sent
+    assert outcome.judge(spec, found).status == "unknown"
+    assert [each.method for each in web.received] == ["POST", "GET"]
+
+
 async def test_a_redirect_to_a_listed_host_carries_no_credential(web: Server) -> None:
     """Another origin never sees it."""
     async with server.running(SECOND) as other:
@@ -169,6 +187,8 @@ async def test_a_redirect_that_leads_elsewhere_is_refused(calls: Caller, web: Se
         "http://2130706433/",
         "file:///etc/passwd",
         "http://[",
+        "http://127.0.0.1:99999/",
+        "//:-1/",
     ):
         web.away = away
         described = http(f"{web.url}/away", maxRedirects=2, redirectHosts=["169.254.169.254"])

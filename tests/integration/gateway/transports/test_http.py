@@ -1,12 +1,15 @@
 """Does the HTTP transport tell the truth about what left and what came back?"""
 
+import secrets
 import socket
 from typing import Any
 
 import pytest
+import structlog
 
 from keelstep.domain import canonical, outcome
-from keelstep_gateway.transports.egress import MAX_RESPONSE_BYTES
+from keelstep_gateway.transports.egress import MAX_RESPONSE_BYTES, Egress
+from tests.integration.gateway.transports import caller
 from tests.integration.gateway.transports.caller import Caller, contract, http
 from tests.integration.gateway.transports.server import Server
 
@@ -27,6 +30,18 @@ async def test_a_bomb_is_not_unpacked_beyond_the_bound(calls: Caller, web: Serve
     """None was asked for; fifty times the bound must not arise in memory."""
     found = await calls.answer(contract(http(f"{web.url}/bomb")))
     assert found.is_cut  # ResponseTooLarge
+
+
+async def test_packed_bytes_that_become_nothing_are_counted(calls: Caller, web: Server) -> None:
+    """What is never unpacked to anything is read and held all the same."""
+    found = await calls.answer(contract(http(f"{web.url}/hollow")))
+    assert found.is_cut  # ResponseTooLarge
+
+
+async def test_an_answer_that_goes_on_after_its_end_is_none(calls: Caller, web: Server) -> None:
+    """Bytes after the end of the compression belong to nothing, and are not read."""
+    found = await calls.none(contract(http(f"{web.url}/trailing")))
+    assert (found.reason, found.was_sent) == ("OutputInvalid", True)
 
 
 @pytest.mark.parametrize("coding", ["gzip", "deflate"])
@@ -99,6 +114,21 @@ async def test_a_write_that_is_cut_off_is_sent_once(calls: Caller, web: Server) 
         found = await calls.none(spec)
         assert (found.reason, found.was_sent) == ("ConnectionFailed", True)
     assert len(web.received) == 2
+
+
+async def test_a_fault_of_our_own_is_told_as_no_answer_without_its_words(web: Server) -> None:
+    """Whatever a library makes of an answer, the call may have been made; what is logged says where, not what."""
+    words = secrets.token_hex(8)
+
+    async def broken(*_: Any) -> list[str]:
+        raise RuntimeError(words)
+
+    async with caller.calling(Egress(resolve=broken)) as calls:
+        with structlog.testing.capture_logs() as logged:
+            found = await calls.none(contract(http("http://shop.example/")))
+    assert (found.reason, found.was_sent) == ("Fault", True)
+    (line,) = [each for each in logged if each["event"] == "transport_failed"]
+    assert (line["kind"], words in str(line)) == ("RuntimeError", False)
 
 
 BODIES: dict[str, tuple[dict[str, Any], str, bytes]] = {

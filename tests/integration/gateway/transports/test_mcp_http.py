@@ -12,6 +12,7 @@ from aiohttp import web
 
 from keelstep.domain import canonical, outcome
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep_gateway.transports import mcp_http, mcp_sessions
 from tests.integration.gateway.transports import sdk
 from tests.integration.gateway.transports.caller import Caller, contract
 
@@ -32,11 +33,13 @@ class McpServer:
     methods: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: dict[str, Any] = field(default_factory=dict)
+    """The call whose answer it broke off."""
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """Any request."""
         if request.method != "POST":
-            return web.Response(status=405)
+            return await self._listened(request)
         message = await request.json()
         method = str(message.get("method"))
         self.methods.append(method)
@@ -89,11 +92,31 @@ class McpServer:
                 return await self._stream(request, plain, again)
             case "endless":
                 return await self._stream(request)
+            case "resumed" | "broken off":
+                self.asked = message
+                return await self._break_off(request)
             case "nothing":
                 return web.Response(status=202)
             case "redirect":
                 return web.Response(status=307, headers={"Location": "http://169.254.169.254/"})
         return web.json_response(plain)
+
+    async def _listened(self, request: web.Request) -> web.StreamResponse:
+        """A request for what comes without being asked for, or for the rest of an answer."""
+        self.methods.append(request.method)
+        if "Last-Event-ID" not in request.headers:
+            return await self._break_off(request) if request.method == "GET" else web.Response(status=405)
+        if self.mode == "broken off":
+            return await self._break_off(request)
+        fine = _result(self.asked, {"content": [{"type": "text", "text": "fine"}]})
+        return await self._stream(request, fine)
+
+    async def _break_off(self, request: web.Request) -> web.StreamResponse:
+        """Nothing yet; ask again at once."""
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"id: 1\nretry: 0\ndata:\n\n")
+        return response
 
     async def _drip(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
@@ -152,6 +175,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "large": ("ResponseTooLarge", "unknown"),
     "endless": ("ResponseTooLarge", "unknown"),
     "half": ("ConnectionFailed", "unknown"),
+    "broken off": ("ConnectionFailed", "unknown"),
     "html": ("OutputInvalid", "unknown"),
     "nothing": ("ToolFailed", "unknown"),
     "redirect": ("RedirectRefused", "unknown"),
@@ -202,6 +226,42 @@ async def test_a_server_that_answers_twice_is_answered_once(calls: Caller, bad: 
         found = await calls.answer(tool(bad.url))
         assert b"fine" in found.body
         assert b"again" not in found.body
+
+
+async def test_the_rest_of_an_answer_that_broke_off_is_asked_for(calls: Caller, bad: McpServer) -> None:
+    """As the protocol allows a server that thinks for long; but not for ever."""
+    bad.mode = "resumed"
+    assert b"fine" in (await calls.answer(tool(bad.url))).body
+    assert bad.methods.count("GET") == 1
+    bad.methods.clear()
+    bad.mode = "broken off"
+    found = await calls.none(tool(bad.url))
+    assert "again and again" in found.message
+    assert bad.methods.count("GET") == mcp_http.MOST_RESUMED
+
+
+async def test_a_server_is_not_listened_to_between_calls(calls: Caller, bad: McpServer) -> None:
+    """Each idle session would hold a connection, and a server that breaks off be asked again without end."""
+    read = tool(bad.url, sideEffect="ReadOnly", consequenceTier=0)
+    for _ in range(3):
+        await calls.answer(read)
+    await asyncio.gather(*(calls.answer(tool(bad.url)) for _ in range(5)))
+    assert "GET" not in bad.methods
+
+
+async def test_sessions_that_nobody_uses_are_few(
+    calls: Caller, bad: McpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each tenant and each secret has its own: the one that was opened first makes room."""
+    monkeypatch.setattr(mcp_sessions, "MOST_IDLE", 2)
+    read = tool(bad.url, sideEffect="ReadOnly", consequenceTier=0)
+    for tenant in ("a", "b", "c"):
+        await calls.answer(read, tenant=tenant)
+    assert bad.sessions == 3
+    await calls.answer(read, tenant="c")
+    assert bad.sessions == 3
+    await calls.answer(read, tenant="a")
+    assert bad.sessions == 4
 
 
 async def test_a_server_that_is_not_there_was_sent_nothing(calls: Caller) -> None:

@@ -20,9 +20,12 @@ def spec(name: BuiltinFunction, **schemas: Any) -> ToolContractSpec:
 
 
 def evaluate(contract: ToolContractSpec, **args: object) -> Judged:
-    """The outcome of a call."""
-    assert contract.transport.builtin is not None
-    return evaluation.evaluate(contract.transport.builtin, contract, args)
+    """The outcome of a call, in a run with the output that the function's example reads."""
+    builtin = contract.transport.builtin
+    assert builtin is not None
+    function = registry.FUNCTIONS[builtin.function]
+    document = canonical.dumps(function.example_document) if function.reads else None
+    return evaluation.evaluate(builtin, contract, args, document)
 
 
 def reason(judged: Judged) -> str:

@@ -1,11 +1,26 @@
 """Requests, claims, sends, results, take-overs, as a gateway does them."""
 
-from keelstep.domain import call, canonical, money, takeover
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from keelstep.domain import call, canonical, contract, money, takeover, undo, unwind
+from keelstep.domain import retry as retries
 from keelstep.domain.state import Claim, Place, State
 from keelstep.events import clock, envelope, types
-from tests.unit.domain import pinned as agents
-from tests.unit.domain.honest import model
+from tests.unit.domain.honest import agent, model
 from tests.unit.domain.honest.world import CLAIM_SECONDS, Actor, Effect, Request, View, Wish, World
+
+MOST_ATTEMPTS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Deed:
+    """What a request asks for: a planned call, or the undoing of one."""
+
+    place: Place
+    decide: Callable[[State], call.Verdict]
+    unperformed: Callable[[State], Wish]
+    claim: Callable[[State], Wish]
 
 
 def gateway(world: World, owner: str) -> Actor:
@@ -14,7 +29,7 @@ def gateway(world: World, owner: str) -> Actor:
     while True:
         if world.requests and world.random.random() < 0.5:
             request = world.requests.pop(world.random.randrange(len(world.requests)))
-            serve = model.answer if request.verb == "model" else _tool
+            serve = {"model": model.answer, "tool": _tool, "undo": _undo}[request.verb]
             world.actors.append((owner, serve(world, View(world), owner, request)))
         elif world.random.random() < 0.1:
             world.actors.append((owner, _sweep(world, owner)))
@@ -38,10 +53,32 @@ def question_of(world: World, state: State, number: int, place: Place) -> call.Q
 
 def _tool(world: World, view: View, owner: str, request: Request) -> Actor:
     number, place = request.attempt, (request.about[0], request.about[1])
+    deed = _Deed(
+        place=place,
+        decide=lambda state: call.decide_tool(question_of(world, state, number, place)),
+        unperformed=lambda state: unperformed(world, state, number, place),
+        claim=lambda state: claim(world, state, number, place, owner),
+    )
+    yield from _serve(world, view, owner, request, deed)
+
+
+def _undo(world: World, view: View, owner: str, request: Request) -> Actor:
+    number, seq = request.attempt, request.about[0]
+    deed = _Deed(
+        place=unwind.place_of(seq),
+        decide=lambda state: undo.decide(undo_question(world, state, number, seq)),
+        unperformed=lambda state: undeniable(world, state, number, seq),
+        claim=lambda state: undo_claim(world, state, number, seq, owner),
+    )
+    yield from _serve(world, view, owner, request, deed)
+
+
+def _serve(world: World, view: View, owner: str, request: Request, deed: _Deed) -> Actor:
+    """Until it has its answer."""
     while True:
         view.read(seen=request.seen)
         yield
-        verdict = call.decide_tool(question_of(world, view.state, number, place))
+        verdict = deed.decide(view.state)
         match verdict:
             case call.Answered():
                 request.is_answered = True
@@ -56,17 +93,51 @@ def _tool(world: World, view: View, owner: str, request: Request) -> Actor:
                 if verdict.claim.owner not in world.owners:
                     yield from _take_over(world, view, owner, verdict.claim)
             case call.Deny() | call.Replay():
-                yield from world.append(view, "gw", lambda state: unperformed(world, state, number, place))
+                yield from world.append(view, "gw", deed.unperformed)
             case call.Perform(needs_claim=False):
                 yield
                 status, _ = _send(world, verdict.planned.tool, verdict.key)
                 yield
-                yield from _record(world, view, place, status, None, verdict.key)
+                yield from _record(world, view, deed.place, status, None, verdict.key)
             case call.Perform():
-                yield from world.append(view, "gw", lambda state: claim(world, state, number, place, owner))
-                mine = view.state.claims.get(place)
+                yield from world.append(view, "gw", deed.claim)
+                mine = view.state.claims.get(deed.place)
                 if mine is not None and mine.owner == owner:
                     yield from _perform(world, view, owner, mine)
+
+
+def undo_question(world: World, state: State, number: int, seq: int) -> undo.Question:
+    """Everything the verdict on an undo rests on."""
+    target = next((each for each in unwind.targets(state) if each.seq == seq), None)
+    made = None
+    if target is not None:
+        planned, result = state.planned_at(target.place), state.end_of(target.place)
+        assert planned is not None
+        assert result is not None
+        args, spec = canonical.loads(world.payloads[planned.args.digest]), world.pinned.contracts[target.tool]
+        made = undo.build(spec, planned.args, args, result.data.idempotency_key, {"done": True})
+    return undo.Question(
+        state=state, pinned=world.pinned, attempt=number, seq=seq, call=made, problem="", stop=world.stop,
+        platform=None, now=world.now,
+    )  # fmt: skip
+
+
+def undeniable(world: World, state: State, number: int, seq: int) -> Wish:
+    """The record that something cannot be undone by a gateway."""
+    verdict = undo.decide(undo_question(world, state, number, seq))
+    if not isinstance(verdict, call.Deny):
+        return None
+    target = next(each for each in unwind.targets(state) if each.seq == seq)
+    data = types.ToolResult(
+        plan_seq=seq, index=0, tool=target.undo, status="denied", undoes=seq, error=types.Error(reason=verdict.reason)
+    )  # fmt: skip
+    return "tool.result", data, state.attempt, envelope.FREE
+
+
+def undo_claim(world: World, state: State, number: int, seq: int, owner: str) -> Wish:
+    """The claim of an undo, if it may be made."""
+    verdict = undo.decide(undo_question(world, state, number, seq))
+    return _claimed(world, state, verdict, (seq, 0), owner, undoes=seq)
 
 
 def unperformed(world: World, state: State, number: int, place: Place) -> Wish:
@@ -90,15 +161,22 @@ def unperformed(world: World, state: State, number: int, place: Place) -> Wish:
 def claim(world: World, state: State, number: int, place: Place, owner: str) -> Wish:
     """The claim, if the call may be made."""
     verdict = call.decide_tool(question_of(world, state, number, place))
+    return _claimed(world, state, verdict, place, owner)
+
+
+def _claimed(
+    world: World, state: State, verdict: object, place: Place, owner: str, undoes: int | None = None
+) -> Wish:
     if not isinstance(verdict, call.Perform):
         return None
     data = types.ToolCalled(
         plan_seq=place[0], index=place[1], tool=verdict.planned.tool, args=verdict.planned.args,
-        contract_digest=agents.DIGESTS[verdict.planned.tool], idempotency_key=verdict.key,
+        contract_digest=agent.DIGESTS[verdict.planned.tool], idempotency_key=verdict.key,
         estimate_micro_usd=verdict.estimate_micro_usd, tier=verdict.tier, owner=owner,
         deadline=clock.text(world.now + CLAIM_SECONDS * clock.SECOND),
         gate_seq=verdict.gate.decided_seq if verdict.gate is not None else None,
         valid_until=verdict.gate.decided.valid_until if verdict.gate is not None and verdict.gate.decided else "",
+        undoes=undoes,
     )  # fmt: skip
     return "tool.called", data, state.attempt, envelope.FREE
 
@@ -115,7 +193,28 @@ def _perform(world: World, view: View, owner: str, claim: Claim) -> Actor:
         return
     status, cost = _send(world, claim.tool, claim.key)
     yield
+    if status != "ok" and world.random.random() < 0.5:
+        yield from world.append(view, "gw", lambda state: again(world, state, claim, owner, status))
+        mine = view.state.claims.get(claim.place)
+        if mine is not None and mine.owner == owner and mine.performances > claim.performances:
+            yield from _perform(world, view, owner, mine)
+            return
     yield from _record(world, view, claim.place, status, claim.seq, claim.key, cost)
+
+
+def again(world: World, state: State, claim: Claim, owner: str, status: str) -> Wish:
+    """The owner's next attempt, if it may be made and can double nothing."""
+    now = state.claims.get(claim.place)
+    is_harmless = contract.is_repeatable(world.pinned.contracts[claim.tool]) or status == "failed"
+    if now != claim or now.performances >= MOST_ATTEMPTS or not is_harmless:
+        return None
+    if retries.why_not(state, now, world.stop, world.now):
+        return None
+    data = types.ToolRetried(
+        claim_seq=now.seq, plan_seq=now.plan_seq, index=now.index, owner=owner, reason="Unavailable",
+        deadline=now.deadline, attempt_number=now.performances + 1, is_certain=status == "failed",
+    )  # fmt: skip
+    return "tool.retried", data, state.attempt, envelope.FREE
 
 
 def _send(world: World, tool: str, key: str) -> tuple[str, int]:
@@ -137,15 +236,13 @@ def _record(
     def propose(state: State) -> Wish:
         claim = state.claims.get(place)
         planned = state.step_at(place)
-        if (
-            place in state.results
-            or planned is None
-            or (claim.seq if claim is not None else None) != claim_seq
-        ):
+        tool = claim.tool if claim is not None else planned.tool if planned is not None else ""
+        if place in state.results or not tool or (claim.seq if claim is not None else None) != claim_seq:
             return None
-        told = "unknown" if status == "failed" and claim is not None and claim.performances > 1 else status
+        told = "unknown" if status == "failed" and claim is not None and claim.is_doubtful else status
         data = types.ToolResult(
-            plan_seq=place[0], index=place[1], tool=planned.tool, status=told, claim_seq=claim_seq,  # type: ignore[arg-type]
+            plan_seq=place[0], index=place[1], tool=tool, status=told, claim_seq=claim_seq,  # type: ignore[arg-type]
+            undoes=claim.undoes if claim is not None else None,
             idempotency_key=key, output=world.seal(b'{"done":true}') if told == "ok" else None,
         )  # fmt: skip
         return "tool.result", data, state.attempt, envelope.Cost(micro_usd=cost)
@@ -179,7 +276,13 @@ def settle(world: World, state: State, place: Place) -> Wish:
         return None
     now = state.claims[place]
     data = types.ToolResult(
-        plan_seq=now.plan_seq, index=now.index, tool=now.tool, status="unknown", claim_seq=now.seq
+        plan_seq=now.plan_seq,
+        index=now.index,
+        tool=now.tool,
+        status="unknown",
+        claim_seq=now.seq,
+        undoes=now.undoes,
+        idempotency_key=now.key,
     )
     return "tool.result", data, state.attempt, envelope.Cost(micro_usd=now.estimate_micro_usd)
 

@@ -5,11 +5,11 @@ from random import Random
 
 import msgspec
 
-from keelstep.domain import call
+from keelstep.domain import call, modelcall
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, types, value
 from keelstep.kinds import names
-from tests.unit.domain import pinned as agents
+from tests.unit.domain.honest import agent
 from tests.unit.domain.honest.world import Actor, Request, View, Wish, World
 
 ESTIMATE = 5_000
@@ -26,8 +26,8 @@ def lost(world: World, state: State) -> Wish:
 
 def begin(world: World, state: State, number: int, ordinal: int, owner: str) -> Wish:
     """Reserve a call's highest cost, if it may be made."""
-    found = call.decide_model(state, world.pinned, number, ordinal, ESTIMATE, world.stop)
-    if not isinstance(found, call.CallModel):
+    found = modelcall.decide(state, world.pinned, number, ordinal, ESTIMATE, world.stop)
+    if not isinstance(found, modelcall.CallModel):
         return None
     data = types.ModelCalled(
         ordinal=ordinal, model="scripted", request=value.seal(b"[]", media_type=value.JSON, salt="0"),
@@ -42,7 +42,7 @@ def answer(world: World, view: View, owner: str, request: Request) -> Actor:
     while True:
         view.read(seen=request.seen)
         yield
-        verdict = call.decide_model(view.state, world.pinned, number, ordinal, ESTIMATE, world.stop)
+        verdict = modelcall.decide(view.state, world.pinned, number, ordinal, ESTIMATE, world.stop)
         if isinstance(verdict, call.Answered):
             request.is_answered = True
             return
@@ -92,7 +92,7 @@ def message(random: Random) -> Mapping[str, object]:
             {
                 "id": f"c{index}",
                 "function": {
-                    "name": names.model_tool(random.choice(list(agents.CONTRACTS))),
+                    "name": names.model_tool(random.choice(agent.WISHED)),
                     "arguments": f'{{"n":{random.randint(1, 2)}}}',
                 },
             }

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator
 
-from keelstep.domain import turn
+from keelstep.domain import turn, unwind
 from keelstep.domain.state import State
 from keelstep.events import envelope, types
 from tests.unit.domain.honest.world import Actor, Request, View, Wish, World
@@ -26,7 +26,7 @@ def runner(world: World, number: int) -> Actor:
                     then = turn.after_refusal(view.state, number, refusal.reason, refusal.message)
                     if isinstance(then, turn.Stop):
                         return
-                    yield from _finish(view, number, then)
+                    yield from _end(view, number, then)
             case turn.Propose():
                 steps = [
                     types.PlannedCall(
@@ -49,27 +49,54 @@ def runner(world: World, number: int) -> Actor:
             case turn.AskGates():
                 for question in action.questions:
                     yield from _question(view, number, question)
-            case turn.Finish():
-                yield from _finish(view, number, action)
+            case turn.Finish() | turn.Unwind():
+                yield from _end(view, number, action)
+            case turn.AskUndo():
+                answer = yield from _ask(view, "undo", number, (action.seq,))
+                target = unwind.next_target(view.read(fresh=True))
+                if target is None or target.seq != action.seq:
+                    continue
+                if answer.gate is not None:
+                    yield from _question(
+                        view, number,
+                        turn.Question(plan_seq=action.seq, index=0, tier=answer.gate.tier, undoes=action.seq),
+                    )  # fmt: skip
+                elif answer.refusal is not None:
+                    return
         yield
 
 
 def _question(view: View, number: int, question: turn.Question) -> Actor:
-    place = (question.plan_seq, question.index)
-    data = types.GateRequested(plan_seq=place[0], index=place[1], consequence_tier=question.tier)
+    data = types.GateRequested(
+        plan_seq=question.plan_seq, index=question.index, consequence_tier=question.tier, kind=question.kind,
+        undoes=question.undoes,
+    )  # fmt: skip
     yield from _own(
-        view, number, "gate.requested", data,
-        lambda now: not (place in now.gates or place in now.results or place in now.claims),
+        view, number, "gate.requested", data, lambda now: turn.is_to_ask(now, question),
+        is_undoing=question.undoes is not None,
     )  # fmt: skip
 
 
-def _finish(view: View, number: int, action: turn.Finish) -> Actor:
-    yield from _own(view, number, "exec.finished", action.finished, lambda _: True)
+def _end(view: View, number: int, action: turn.Finish | turn.Unwind) -> Actor:
+    if isinstance(action, turn.Finish):
+        yield from _own(view, number, "exec.finished", action.finished, lambda _: True)
+    else:
+        yield from _own(view, number, "exec.unwinding", action.unwinding, lambda _: True)
 
 
-def _own(view: View, number: int, name: str, data: types.Data, is_wanted: Callable[[State], bool]) -> Actor:
+def _own(
+    view: View,
+    number: int,
+    name: str,
+    data: types.Data,
+    is_wanted: Callable[[State], bool],
+    *,
+    is_undoing: bool = False,
+) -> Actor:
+    must_stop = turn.must_stop_undoing if is_undoing else turn.must_stop
+
     def propose(state: State) -> Wish:
-        if turn.must_stop(state, number) or not is_wanted(state):
+        if must_stop(state, number) or not is_wanted(state):
             return None
         return name, data, number, envelope.FREE
 

@@ -8,7 +8,7 @@ from keelstep.domain import call, execution, revision
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, types, value
 from keelstep.events.frame import Stored
-from tests.unit.domain import pinned as agents
+from tests.unit.domain.honest import agent
 
 XID, TENANT = "x1", "shop"
 TICK = clock.SECOND // 5
@@ -49,7 +49,7 @@ class World:
     random: Random
     is_calm: bool = False
     """From some point on nobody crashes or interferes: then the run must end."""
-    pinned: revision.Pinned = field(default_factory=agents.pinned)
+    pinned: revision.Pinned = field(default_factory=agent.pinned)
     messages: list[Stored] = field(default_factory=list)
     state: State = field(default_factory=lambda: execution.begin(XID, TENANT))
     states: list[State] = field(default_factory=list)
