@@ -23,6 +23,7 @@ from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
 from keelstep.log.view import View
 from keelstep_operator.cache import Cache
+from keelstep_operator.decide import facts
 from keelstep_operator.identity import Identities
 from keelstep_operator.logs import Logs
 from keelstep_operator.metrics import Metrics
@@ -32,6 +33,20 @@ from keelstep_operator.settings import Settings
 from keelstep_operator.status import Statuses
 
 S = TypeVar("S", AgentStrategySpec, ToolContractSpec)
+
+
+@dataclass(slots=True, kw_only=True)
+class Done:
+    """What this process did and worked out for one log; lost with it, all of that may be done again."""
+
+    questions: dict[int, facts.Gate] = field(default_factory=dict)
+    """Questions to people, once computed, by the event that asked."""
+    revoked: set[int] = field(default_factory=set)
+    """Attempts whose identity is ended at the broker."""
+    dropped: set[int] = field(default_factory=set)
+    """Attempts whose Secret is deleted."""
+    unmade: int = 0
+    """The attempt whose Pod could not be made so far; 0 for none."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,6 +65,11 @@ class Runs:
     recorded: dict[Key, tuple[int, Record | None]] = field(default_factory=dict)
     """Which log a name had when it had so many records; none where it was free."""
     orphans: set[Key] = field(default_factory=set)
+    _done: dict[str, Done] = field(default_factory=dict)
+
+    def done(self, xid: str) -> Done:
+        """What was done for a log."""
+        return self._done.setdefault(xid, Done())
 
     def bind(self, key: Key, uid: str, binding: Binding) -> None:
         """Remember which log a resource has."""
@@ -72,6 +92,8 @@ class Runs:
         known = self.by_key.pop(key, None)
         if known is not None:
             self.by_xid.pop(known[1].xid, None)
+            self._done.pop(known[1].xid, None)
+        self.recorded.pop(key, None)
         self.deletions.pop(key, None)
         self.expired.discard(key)
         self.orphans.discard(key)
@@ -144,6 +166,8 @@ class Context:
     identities: Identities
     keyring: bytes
     """What runners get to verify signatures with."""
+    authority: bytes
+    """What they get to verify the broker's certificate with; empty where that is the system's business."""
     cache: Cache
     queue: Queue
     recorder: Recorder
@@ -151,16 +175,16 @@ class Context:
     metrics: Metrics
     revisions: Revisions
     runs: Runs = field(default_factory=Runs)
-    questions: dict[tuple[str, int], Any] = field(default_factory=dict)
-    """Questions once computed, by xid and the event that asked."""
-    ended: set[tuple[str, int]] = field(default_factory=set)
-    """Attempts whose identity is revoked, by xid and number."""
-    dropped: set[tuple[str, int]] = field(default_factory=set)
-    """Attempts whose Secret is deleted, by xid and number."""
     watched: set[str] = field(default_factory=set)
     """Kinds of which the watch has told us something."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set with each thing that the watch tells."""
+    rules_deleted: set[Key] = field(default_factory=set)
+    """ConfigMaps of rules whose deletion was observed and not yet acted on."""
+    rules_problem: dict[str, str] = field(default_factory=dict)
+    """What is wrong with a namespace's rules; empty where nothing is."""
+    restored_at: int = 0
+    """When the log last came from a backup, nanoseconds since 1970; 0 where it never did."""
     revoked: set[str] = field(default_factory=set)
     """Public keys that the broker had revoked when this process started."""
     now: Callable[[], int] = clock.now

@@ -1,8 +1,8 @@
 """What happened at the broker? Events of logs and changes of CONTROL wake the keys they concern; nothing is decided."""
 
 from keelstep.events import types
+from keelstep.kinds import names
 from keelstep.log import control, follow
-from keelstep_operator import metrics
 from keelstep_operator.context import Context
 from keelstep_operator.queue import Key
 
@@ -34,14 +34,11 @@ def woken_by_control(ctx: Context, record: control.Record) -> None:
         case "strategy":
             ctx.queue.wake(Key("AgentStrategy", record.tenant, record.target))
             _wake_tenant(ctx, record.tenant)
+        case "policy":
+            ctx.queue.wake(Key("ConfigMap", record.tenant, names.POLICY_CONFIG_MAP))
         case "tenant":
             ctx.queue.wake(Key("Namespace", "", record.tenant))
             _wake_tenant(ctx, record.tenant)
-    counts: dict[str, int] = {}
-    for engaged in ctx.view.engaged():
-        counts[engaged.scope] = counts.get(engaged.scope, 0) + 1
-    for scope in metrics.SCOPES:
-        ctx.metrics.kills.labels(scope).set(counts.get(scope, 0))
 
 
 def _wake_tenant(ctx: Context, tenant: str) -> None:

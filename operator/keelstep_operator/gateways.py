@@ -29,7 +29,8 @@ class _Info(msgspec.Struct, frozen=True):
 async def behind(nc: Client, position: int) -> Behind:
     """The gateways that answer and have not yet handled the record at this position of CONTROL.
 
-    One that does not answer is not connected, so it refuses everything already.
+    One that does not answer is not connected, or busy: it refuses everything once its own view is too old
+    (`log.view.MAX_AGE_SECONDS`).
     """
     found = await positions(nc)
     return Behind(gateways=tuple(sorted(name for name, known in found.items() if known < position)))

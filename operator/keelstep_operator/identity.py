@@ -16,8 +16,8 @@ from keelstep.events import clock
 from keelstep.log import identities, tokens
 from keelstep.log.tokens import Credentials, Key
 
-UNWIND_SECONDS = 300
-"""An identity outlives its run's deadline by so much."""
+SETTLE_SECONDS = 30
+"""An identity outlives the time to undo what its run did by so much."""
 _PURPOSE = b"keelstep/attempt-key/v1\x00"
 
 
@@ -65,4 +65,5 @@ def _derive(seed: str, xid: str, attempt: int) -> Key:
 def expires_at(state: State) -> int:
     """When the identities of a run expire; nanoseconds since 1970."""
     assert state.started is not None
-    return clock.parse(state.started.deadline) + UNWIND_SECONDS * clock.SECOND
+    ends_at = max(clock.parse(state.started.deadline), state.unwinding_at)
+    return ends_at + (state.started.unwind_seconds + SETTLE_SECONDS) * clock.SECOND

@@ -90,6 +90,7 @@ class Logs:
                 log.warning(
                     "message_void",
                     execution=state.xid,
+                    trace_id=state.trace_id,
                     tenant=state.tenant,
                     position=outcome.position,
                     writer=stored.writer,

@@ -21,7 +21,7 @@ from nats.aio.client import Client
 
 from keelstep import errors, kube, logs, points, scrape
 from keelstep import settings as environment
-from keelstep.events import clock, signing
+from keelstep.events import clock, signing, types
 from keelstep.log import connection, identities, streams
 from keelstep.log.control import Control
 from keelstep.log.identities import Role
@@ -97,7 +97,7 @@ async def run(settings: Settings) -> None:
     """
     async with contextlib.AsyncExitStack() as stack:
         ctx = await stack.enter_async_context(connected(settings))
-        await _kinds_are_there(ctx.kube)
+        await _kinds_are_there(ctx.kube, *settings.namespaces[:1])
         await stack.enter_async_context(scrape.served(ctx.metrics.registry, settings.metrics_port))
         stop, ready, is_synced = asyncio.Event(), asyncio.Event(), asyncio.Event()
         holding = [] if not settings.lease_namespace else [await _leading(ctx, stack, stop)]
@@ -111,10 +111,11 @@ async def run(settings: Settings) -> None:
                 group.create_task(_end_where_replaced(ctx), name="replaced"),
                 group.create_task(ctx.view.run(), name="control"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
+                group.create_task(streams.keep_cache(ctx.nc), name="cache"),
                 group.create_task(follow.run(ctx), name="follow"),
                 group.create_task(_resync_when(ready, is_synced, ctx), name="resync"),
             ]
-            await ctx.view.wait_current()
+            await _until_current(ctx.view)
             # before kopf: what starts after it, it ends
             tasks += [
                 group.create_task(ctx.queue.work(route.reconcile_with(ctx)), name=f"worker-{number}")
@@ -136,6 +137,21 @@ async def run(settings: Settings) -> None:
             # it has nothing to tidy up, and would wait five seconds for tasks that are not its own
             await asyncio.wait(tasks[-1:], timeout=_STOP_SECONDS)
             tasks[-1].cancel()
+
+
+async def _until_current(view: View) -> None:
+    """However long the history of CONTROL is; given up only where no more of it comes.
+
+    Raises:
+        errors.ControlUnavailableError: it was not current, and nothing came for a while.
+    """
+    while True:
+        known = view.position
+        try:
+            return await view.wait_current()
+        except errors.ControlUnavailableError:
+            if view.position == known:
+                raise
 
 
 async def _leading(ctx: Context, stack: contextlib.AsyncExitStack, stop: asyncio.Event) -> lease.Lease:
@@ -168,8 +184,13 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
     keyring_bytes = _read(settings, "keyring").encode()
     keyring = _parsed(settings, "keyring", lambda text: signing.Keyring.parse(text.encode()))
     signer = _parsed(settings, "signing_key", signing.Signer.parse)
+    if not keyring.knows(signer, types.Writer.OPERATOR):
+        raise errors.SettingsError(
+            f"KEELSTEP_SIGNING_KEY: KEELSTEP_KEYRING has no operator's key {signer.kid}, so nobody would believe it"
+        )
     operator_key = _parsed(settings, "nats_operator_key", Key.parse)
     run_key = _parsed(settings, "nats_run_key", Key.parse)
+    authority = _read(settings, "nats_ca_file").encode() if settings.nats_ca_file is not None else b""
     accounts = _parsed(settings, "accounts", lambda text: msgspec.json.decode(text, type=identities.Accounts))
     async with contextlib.AsyncExitStack() as stack:
         api = await kube.Kube.connect(settings.kubeconfig)
@@ -183,7 +204,8 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
         revoker = Revoker(system, accounts.run, operator_key)
         objects = Objects(nc)
         metrics, cache, queue = Metrics(), Cache(), Queue()
-        metrics.follow(queue)
+        view = View(nc, keyring, lambda record: follow.woken_by_control(ctx, record))
+        metrics.follow(queue, view)
         recorder = Recorder(api=api, instance=socket.gethostname())
         ctx = Context(
             settings=settings,
@@ -193,10 +215,11 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
             objects=objects,
             names=Names(nc),
             control=Control(nc, signer, keyring),
-            view=View(nc, keyring, lambda record: follow.woken_by_control(ctx, record)),
+            view=view,
             revoker=revoker,
             identities=Identities(identities.AttemptIssuer(accounts.run, run_key)),
             keyring=keyring_bytes,
+            authority=authority,
             cache=cache,
             queue=queue,
             recorder=recorder,
@@ -211,6 +234,7 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
             metrics=metrics,
             revisions=Revisions(objects=objects),
             revoked=set(await revoker.revoked()),
+            restored_at=await streams.restored_at(nc),
         )
         yield ctx
 
@@ -245,13 +269,13 @@ async def _broker(settings: Settings, role: Role) -> Client:
             await asyncio.sleep(_WAIT_SECONDS)
 
 
-async def _kinds_are_there(api: kube.Kube) -> None:
-    """Wait until the API server knows our kinds."""
+async def _kinds_are_there(api: kube.Kube, namespace: str = "") -> None:
+    """Wait until the API server knows our kinds; asked for where we may list them."""
     while True:
         missing: list[str] = []
         for kind in (kube.STRATEGIES, kube.CONTRACTS, kube.EXECUTIONS, kube.GATES):
             try:
-                await api.list(kind, limit=1)
+                await api.list(kind, namespace, limit=1)
             except errors.NotFoundError:
                 missing.append(f"{kind.plural}.{kind.group}")
             except errors.KubeUnavailableError as error:

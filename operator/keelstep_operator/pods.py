@@ -6,7 +6,7 @@ fits Pod Security `restricted`. Nothing here talks to a server.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from keelstep_operator.decide import facts
 IDENTITY_DIR = "/var/run/keelstep/identity"
 CREDENTIALS_FILE = "identity.creds"
 KEYRING_FILE = "keyring.json"
+AUTHORITY_FILE = "ca.crt"
 GRACE_SECONDS = 10
 """A runner that is told to go has so long."""
 _CONTAINER = "runner"
@@ -37,6 +38,7 @@ class Attempt:
     uid: str
     """The Execution's UID: its children's owner."""
     xid: str
+    trace_id: str
     strategy: str
     number: int
 
@@ -55,6 +57,12 @@ class Runtime:
     seconds_left: int
     """Until the run's deadline."""
     extra_env: Mapping[str, str]
+    requests: Mapping[str, str] = field(default_factory=dict)
+    """What the scheduler sets aside where the strategy says nothing about it."""
+    priority_class: str = ""
+    pull_secrets: Sequence[str] = ()
+    has_authority: bool = False
+    """Whether its Secret holds the authority of the broker's certificate."""
 
 
 def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
@@ -63,9 +71,11 @@ def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
         "KEELSTEP_NATS_URL": runtime.nats_url,
         "KEELSTEP_TENANT": attempt.namespace,
         "KEELSTEP_EXECUTION_ID": attempt.xid,
+        "KEELSTEP_TRACE_ID": attempt.trace_id,
         "KEELSTEP_ATTEMPT": str(attempt.number),
         "KEELSTEP_SHARD": str(runtime.shard),
         "KEELSTEP_IDENTITY_DIR": IDENTITY_DIR,
+        **({"KEELSTEP_NATS_CA_FILE": f"{IDENTITY_DIR}/{AUTHORITY_FILE}"} if runtime.has_authority else {}),
         **runtime.extra_env,
     }
     container: Object = {
@@ -82,9 +92,14 @@ def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
     }
     if runtime.pull_policy:
         container["imagePullPolicy"] = runtime.pull_policy
-    resources = {key: part for key, part in runtime.resources.wire().items() if part}
+    resources = _resources(runtime)
     if resources:
         container["resources"] = resources
+    optional: Object = {}
+    if runtime.priority_class:
+        optional["priorityClassName"] = runtime.priority_class
+    if runtime.pull_secrets:
+        optional["imagePullSecrets"] = [{"name": name} for name in runtime.pull_secrets]
     secret = names.identity_secret(attempt.execution, attempt.number)
     return {
         "apiVersion": "v1",
@@ -105,22 +120,33 @@ def build_pod(attempt: Attempt, runtime: Runtime) -> Object:
             },
             "containers": [container],
             "volumes": [{"name": "identity", "secret": {"secretName": secret, "defaultMode": 0o440}}],
+            **optional,
         },
     }
 
 
-def build_secret(attempt: Attempt, credentials: str, keyring: bytes) -> Object:
-    """The Secret of one attempt's identity."""
+def _resources(runtime: Runtime) -> Object:
+    """What the strategy says; of what it says nothing, neither request nor limit, the installation's own request."""
+    resources = {key: part for key, part in runtime.resources.wire().items() if part}
+    said = {name for part in resources.values() for name in part}
+    requests = {name: amount for name, amount in runtime.requests.items() if name not in said}
+    if requests:
+        resources["requests"] = requests | resources.get("requests", {})
+    return resources
+
+
+def build_secret(attempt: Attempt, credentials: str, keyring: bytes, authority: bytes = b"") -> Object:
+    """The Secret of one attempt's identity, with the authority of the broker's certificate where it has its own."""
+    content = {CREDENTIALS_FILE: credentials.encode(), KEYRING_FILE: keyring}
+    if authority:
+        content[AUTHORITY_FILE] = authority
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": _metadata(attempt, names.identity_secret(attempt.execution, attempt.number)),
         "type": "Opaque",
         "immutable": True,
-        "data": {
-            CREDENTIALS_FILE: base64.b64encode(credentials.encode()).decode(),
-            KEYRING_FILE: base64.b64encode(keyring).decode(),
-        },
+        "data": {name: base64.b64encode(part).decode() for name, part in content.items()},
     }
 
 

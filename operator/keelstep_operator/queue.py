@@ -19,13 +19,13 @@ from typing import NamedTuple
 
 import structlog
 
-from keelstep import errors
+from keelstep import errors, logs
 
 log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_MOST_SECONDS = 30.0
-_SWITCHES = frozenset({"Namespace", "AgentStrategy", "ToolContract"})
+_SWITCHES = frozenset({"Namespace", "AgentStrategy", "ToolContract", "ConfigMap"})
 _FIRST, _MIDDLE, _LAST = range(3)
 
 
@@ -85,39 +85,35 @@ class Queue:
         """Reconcile one key after the other; returns only when cancelled. Start several."""
         while True:
             key = await self._next()
-            try:
-                await reconcile(key)
-            except errors.Waiting as waiting:
-                self._failures.pop(key, None)
-                self.wake(key, waiting.delay_seconds)
-            except errors.BrokerClosedError:
-                raise  # the identity was refused: the program must end and say so
-            except errors.KeelstepError as error:
-                self._failed(key, error.message, error.reason)
-            except Exception as error:  # the outermost loop of a worker: one bad key must not stop the others
-                log.exception("reconcile_crashed", kind=key.kind, namespace=key.namespace, name=key.name)
-                self._failed(key, str(error), type(error).__name__)
-            else:
-                self._failures.pop(key, None)
-            finally:
-                self._working.discard(key)
-                if key in self._again:
-                    self._again.discard(key)
-                    self.wake(key)
+            with logs.about(kind=key.kind, tenant=key.namespace, name=key.name):
+                await self._look(key, reconcile)
+
+    async def _look(self, key: Key, reconcile: Reconcile) -> None:
+        try:
+            await reconcile(key)
+        except errors.Waiting as waiting:
+            self._failures.pop(key, None)
+            self.wake(key, waiting.delay_seconds)
+        except errors.BrokerClosedError:
+            raise  # the identity was refused: the program must end and say so
+        except errors.KeelstepError as error:
+            self._failed(key, error.message, error.reason)
+        except Exception as error:  # the outermost loop of a worker: one bad key must not stop the others
+            log.exception("reconcile_crashed")
+            self._failed(key, str(error), type(error).__name__)
+        else:
+            self._failures.pop(key, None)
+        finally:
+            self._working.discard(key)
+            if key in self._again:
+                self._again.discard(key)
+                self.wake(key)
 
     def _failed(self, key: Key, why: str, reason: str) -> None:
         count = self._failures.get(key, 0)
         self._failures[key] = count + 1
         pause = min(BACKOFF_FIRST_SECONDS * 2**count, BACKOFF_MOST_SECONDS)
-        log.warning(
-            "reconcile_failed",
-            kind=key.kind,
-            namespace=key.namespace,
-            name=key.name,
-            reason=reason,
-            why=why,
-            retry_seconds=pause,
-        )
+        log.warning("reconcile_failed", reason=reason, why=why, retry_seconds=pause)
         self.wake(key, pause)
 
     async def _next(self) -> Key:

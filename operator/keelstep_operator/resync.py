@@ -60,41 +60,37 @@ async def once(ctx: Context, released: dict[str, int]) -> None:
         errors.KeelstepError: a server could not be asked.
     """
     for kind in watch.WATCHED:
-        for found, version in await _listed(ctx, kind):
-            _compare(ctx, kind, found, version)
+        for scope, found, version in await _listed(ctx, kind):
+            _compare(ctx, kind, scope, found, version)
     await ctx.revoker.mend()
     await _names(ctx, released)
     await _prune(ctx)
 
 
-async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[list[kube.Object], int]]:
-    labels = watch.RUNNER_PODS if kind is kube.PODS else ""
+async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[str, list[kube.Object], int]]:
+    """What there is, namespace by namespace where we work in some only; an empty one means all."""
+    labels = watch.SELECTORS.get(kind, "")
     scopes = ctx.settings.namespaces if kind.is_namespaced and ctx.settings.namespaces else ("",)
     pages = [await ctx.kube.list(kind, scope, labels=labels) for scope in scopes]
-    return [(page.items, int(page.resource_version)) for page in pages]
+    return [
+        (scope, page.items, int(page.resource_version)) for scope, page in zip(scopes, pages, strict=True)
+    ]
 
 
-def _compare(ctx: Context, kind: kube.Kind, items: list[kube.Object], version: int) -> None:
+def _compare(ctx: Context, kind: kube.Kind, scope: str, items: list[kube.Object], version: int) -> None:
     """Keep what is listed; forget what is not, unless it is newer than the list."""
     there: set[Key] = set()
     for found in items:
         there.add(caches.key_of(found))
         ctx.cache.put(found)
-    namespaces = ctx.settings.namespaces
     for key in ctx.cache.keys(kind.name):
         known = ctx.cache.get(key)
-        if known is None:
+        if known is None or (scope and key.namespace != scope):
             continue
         if key in there:
             if kind is not kube.PODS:
                 ctx.queue.wake(key, is_patient=route.has_ended(known))
             continue
-        if (
-            namespaces
-            and len(namespaces) > 1
-            and not any(found["metadata"].get("namespace") == key.namespace for found in items)
-        ):
-            continue  # another namespace's list
         if int(known["metadata"]["resourceVersion"]) > version:
             continue
         concerned = route.concerned(ctx, known)

@@ -34,7 +34,8 @@ class Settings(pydantic_settings.BaseSettings):
     keyring: Path
     """File with everybody's public signing keys, `keyring.json`; runners get a copy. No default."""
     nats_ca_file: Path | None = None
-    """File with the authority of the broker's certificate. Default: none, a connection without TLS."""
+    """File with the authority of the broker's certificate; runners get a copy. Default: none, the system's where the
+    address is `tls://`."""
     runner_nats_url: str = ""
     """Where runners reach the broker. Default: the same as the operator."""
     runner_image: str = "keelstep-runner:latest"
@@ -43,6 +44,13 @@ class Settings(pydantic_settings.BaseSettings):
     """When a node pulls that image. Default: empty, Kubernetes' own: always for `latest`, else if it is not present."""
     runner_command: tuple[str, ...] = ("keelstep-runner",)
     """The command in that image. Default: keelstep-runner, what the package installs."""
+    runner_requests: dict[str, str] = {}
+    """What the scheduler sets aside for a runner (`cpu`, `memory`), as a JSON object, where its strategy says nothing of
+    it. Default: none."""
+    runner_priority_class: str = ""
+    """The PriorityClass of runners. Default: none, the cluster's own."""
+    runner_pull_secrets: tuple[str, ...] = ()
+    """Secrets of the tenant's namespace that a node pulls the runner's image with, as a JSON list. Default: none."""
     runner_env: dict[str, str] = {}
     """More environment for runners, as a JSON object; for tests. Default: none."""
     kubeconfig: Path | None = None

@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 _QUIET = frozenset({"step", "tokens", "costUSD", "observedSeq", "observedHash"})
 """Fields that alone are not worth a write each time."""
+_NEVER_BACK = frozenset({"executionID", "observedSeq", "observedHash"})
+"""Fields that the API server lets be absent, but never go back: where nothing is said of them they are left out."""
 _RETRY_SECONDS = 0.02
 
 
@@ -75,7 +77,8 @@ class Statuses:
                 findings, before.get("conditions", []), generation=generation, now=self.now()
             ),
         }
-        wanted = schema.model_validate(after).wire()
+        whole = schema.model_validate(after).wire()
+        wanted = {name: part for name, part in whole.items() if name in after or name not in _NEVER_BACK}
         changed = _changes(_normal(schema, before), wanted)
         if not changed:
             return False

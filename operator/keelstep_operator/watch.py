@@ -25,8 +25,16 @@ WATCHED = (
     kube.GATES,
     kube.PODS,
     kube.NAMESPACES,
+    kube.CONFIG_MAPS,
 )
-RUNNER_PODS = f"{names.LABEL_COMPONENT}={names.COMPONENT_RUNNER}"
+SELECTORS = {
+    kube.PODS: f"{names.LABEL_COMPONENT}={names.COMPONENT_RUNNER}",
+    kube.CONFIG_MAPS: f"{names.LABEL_POLICY}={names.POLICY_PLATFORM}",
+}
+"""Of these kinds only what has these labels."""
+
+_IDENTITY: Any = "keelstep-operator"
+"""What kopf calls itself where nobody listens. Else it takes the user's name, and in a Pod users have none."""
 
 
 def build_registry() -> kopf.OperatorRegistry:
@@ -45,7 +53,8 @@ def build_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # our kinds are there before it starts
     settings.peering.standalone = True
-    settings.watching.label_selectors["", "v1", "pods"] = RUNNER_PODS
+    for kind, labels in SELECTORS.items():
+        settings.watching.label_selectors[kind.group, kind.version, kind.plural] = labels
     return settings
 
 
@@ -58,6 +67,7 @@ async def run(ctx: Context, stop: asyncio.Event, ready: asyncio.Event) -> None:
             settings=build_settings(),
             memo=ctx,
             standalone=True,
+            identity=_IDENTITY,
             clusterwide=not namespaces,
             namespaces=namespaces,
             stop_flag=stop,
@@ -95,6 +105,8 @@ def note(ctx: Context, found: kube.Object, *, is_deleted: bool) -> None:
         ctx.cache.remove(found)
         if found["kind"] == kube.EXECUTIONS.name:
             _note_deletion(ctx, found)
+        elif found["kind"] == kube.CONFIG_MAPS.name:
+            ctx.rules_deleted.add(caches.key_of(found))
     elif not ctx.cache.put(found):
         return  # our own write, or an old one
     for key in route.concerned(ctx, found):

@@ -3,14 +3,17 @@
     no attempt ─Started─► a1 ─ exited, lost ──────────► a2   RunnerCrashed · PodLost · Evicted
                            ├─ asked a person, answered ► a2   GateDecided   (even while pod 1 is going down)
                            ├─ suspended, resumed ──────► a2   Resumed
-                           └─ orphaned, applied again ─► a2   IdentityRevoked
+                           ├─ orphaned, applied again ─► a2   IdentityRevoked
+                           └─ cancelled, out of time ──► a2   Unwinding   (only where something is to be undone)
 
-A Pod that exited counts as missing. A missing one is made again under the same number only where its attempt is young
-and wrote nothing. Attempts in a row that write nothing wait longer each time, and are limited.
+A Pod that exited counts as missing. A missing one is made again under the same number only where its attempt wrote
+nothing, and is young or had none so far, since Kubernetes refused it. Attempts in a row that write nothing wait longer
+each time, and are limited.
 """
 
 from dataclasses import dataclass
 
+from keelstep.domain import unwind
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep_operator.decide.facts import Facts
@@ -62,10 +65,12 @@ Verdict = Next | Again | Later | Exhausted | Forged | None
 def decide(facts: Facts) -> Verdict:
     """What the current attempt needs; None where it runs, or where none may."""
     state = facts.state
-    if not may_run(state) or facts.execution is None or facts.stop is not None:
+    if not may_run(state) or not facts.may_have_pods or facts.stop is not None:
         return None
     if state.attempt == 0:
         return Next(reason="Started")
+    if state.attempt_seq < state.unwinding_seq and not state.is_unwound_by_runner:
+        return Next(reason="Unwinding")
     if is_parked(state):
         return Next(reason="GateDecided")
     if facts.resumed_seq > state.attempt_seq:
@@ -74,7 +79,8 @@ def decide(facts: Facts) -> Verdict:
         return Next(reason="IdentityRevoked")
     pod = facts.pod
     if pod is None:
-        if state.barren_attempts and facts.now < state.attempt_at + YOUNG_SECONDS * clock.SECOND:
+        is_young = facts.now < state.attempt_at + YOUNG_SECONDS * clock.SECOND
+        if state.barren_attempts and (is_young or facts.is_unmade):
             return Again()
         return _crashed(facts, "PodLost", "its Pod is gone")
     if pod.is_forged:
@@ -89,14 +95,11 @@ def decide(facts: Facts) -> Verdict:
 
 def may_run(state: State) -> bool:
     """Something may be going on: started, not over, nothing holds it, nobody is being asked."""
-    return (
-        state.started is not None
-        and not state.is_over
-        and state.cancelled is None
-        and state.suspended is None
-        and state.pending_gates == 0
-        and not state.undecidable
-    )
+    if state.started is None or state.is_over or state.undecidable:
+        return False
+    if state.is_unwinding:
+        return unwind.next_target(state) is not None and not unwind.waits_for_person(state)
+    return state.suspended is None and state.pending_gates == 0
 
 
 def is_parked(state: State) -> bool:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from keelstep.domain import cel, contract, egress, schema, template
+from keelstep.domain import cel, contract, egress, failure, policy, present, schema, template
 from keelstep.domain.builtins import fit
 from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract, ToolContractSpec
@@ -37,7 +37,7 @@ def check_strategy(spec: AgentStrategySpec) -> Finding:
 
 
 def check_refs(spec: AgentStrategySpec, contracts: Mapping[str, ToolContract]) -> Finding:
-    """`ResolvedRefs` of a strategy: every contract it lists is there and accepted."""
+    """`ResolvedRefs` of a strategy: every contract it lists is there and accepted, and so is what those name."""
     for place, grant in enumerate(spec.tools):
         found = contracts.get(grant.contract)
         if found is None:
@@ -56,6 +56,13 @@ def check_refs(spec: AgentStrategySpec, contracts: Mapping[str, ToolContract]) -
                 "ResolvedRefs",
                 "ContractNotAccepted",
                 f"tools[{place}].contract: ToolContract {grant.contract} is not accepted: {accepted.message}",
+            )
+    listed = {grant.contract: contracts[grant.contract].spec for grant in spec.tools}
+    for place, grant in enumerate(spec.tools):
+        problem = failure.unlisted(listed[grant.contract], listed)
+        if problem:
+            return condition.fails(
+                "ResolvedRefs", "RelatedMissing", f"tools[{place}].contract: {grant.contract}: {problem}"
             )
     return condition.holds("ResolvedRefs", "Resolved")
 
@@ -177,6 +184,35 @@ def _mappings(spec: ToolContractSpec) -> Objection | None:
     return None
 
 
+def _failure(spec: ToolContractSpec) -> Objection | None:
+    """Can what it says about failure be followed?"""
+    problem = failure.problem(spec)
+    return ("ExpressionInvalid", problem) if problem else None
+
+
+def _present(spec: ToolContractSpec) -> Objection | None:
+    """Can what the model sees be selected?"""
+    select = spec.present.select
+    problem = present.check(select) if select is not None else ""
+    return ("ExpressionInvalid", f"present.select: {problem}") if problem else None
+
+
+def _policy(spec: ToolContractSpec) -> Objection | None:
+    """Can its rules be asked?"""
+    try:
+        policy.check(spec.policy)
+    except policy.RuleError as error:
+        return "ExpressionInvalid", f"policy[{error.place}].when: {error}"
+    return None
+
+
+def _freshness(spec: ToolContractSpec) -> Objection | None:
+    """Can the time of an output be found?"""
+    as_of = spec.freshness.as_of if spec.freshness is not None else None
+    problem = present.check(as_of) if as_of is not None else ""
+    return ("ExpressionInvalid", f"freshness.asOf: {problem}") if problem else None
+
+
 def _template(spec: AgentStrategySpec) -> Objection | None:
     """Does the template compile and use only declared slots?"""
     try:
@@ -232,6 +268,10 @@ _CONTRACT_CHECKS: Sequence[Callable[[ToolContractSpec], Objection | None]] = (
     _addresses,
     _headers,
     _mappings,
+    _policy,
+    _present,
+    _freshness,
+    _failure,
 )
 _STRATEGY_CHECKS: Sequence[Callable[[AgentStrategySpec], Objection | None]] = (
     _slots,

@@ -8,12 +8,11 @@ Every question reads only facts, so that a crash between any two steps is healed
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from keelstep.domain import flood, restored
 from keelstep.events import clock, envelope, types
-from keelstep.events.value import Value
 from keelstep.kinds import names
-from keelstep_operator.decide import actions, attempt, gate
+from keelstep_operator.decide import actions, attempt, gate, proposing, unwinding
 from keelstep_operator.decide.facts import Facts, Gate, Ready
 
 SETTLE_SECONDS = 10
@@ -66,7 +65,9 @@ def _start(facts: Facts) -> actions.Append | None:
     state = facts.state
     if state.started is not None or state.is_over or not isinstance(ready, Ready) or _is_unwanted(facts):
         return None
-    return _append(facts, "exec.started", ready.data, trace_id=ready.trace_id, payloads=ready.payloads)
+    return proposing.append(
+        facts, "exec.started", ready.data, trace_id=ready.trace_id, payloads=ready.payloads
+    )
 
 
 def _seal(facts: Facts) -> actions.Append | None:
@@ -74,7 +75,9 @@ def _seal(facts: Facts) -> actions.Append | None:
     state = facts.state
     if not facts.is_deleted or state.started is not None or state.is_over:
         return None
-    return _finish(facts, "cancelled", DELETED, "deleted before it began", trace_id=_own_trace(state.xid))
+    return proposing.finish(
+        facts, "cancelled", DELETED, "deleted before it began", trace_id=_own_trace(state.xid)
+    )
 
 
 def _own_trace(xid: str) -> str:
@@ -87,7 +90,9 @@ def _kill(facts: Facts) -> actions.Append | None:
     stop = facts.stop
     if stop is None or not _is_open(facts):
         return None
-    return _append(facts, "exec.killed", types.Interruption(by=stop.by, reason=stop.reason, scope=stop.scope))
+    return proposing.append(
+        facts, "exec.killed", types.Interruption(by=stop.by, reason=stop.reason, scope=stop.scope)
+    )
 
 
 def _cancel(facts: Facts) -> actions.Append | None:
@@ -95,35 +100,34 @@ def _cancel(facts: Facts) -> actions.Append | None:
     if not _is_open(facts) or facts.state.cancelled is not None:
         return None
     if facts.is_deleted:
-        return _append(facts, "exec.cancelled", types.Interruption(by="kubernetes", reason=DELETED))
+        return proposing.append(facts, "exec.cancelled", types.Interruption(by="kubernetes", reason=DELETED))
     execution = facts.execution
     if execution is None:
         return None
     if execution.metadata.deletion_timestamp is not None:
-        return _append(facts, "exec.cancelled", types.Interruption(by="kubernetes", reason="BeingDeleted"))
+        return proposing.append(
+            facts, "exec.cancelled", types.Interruption(by="kubernetes", reason="BeingDeleted")
+        )
     if execution.spec.cancel:
-        return _append(facts, "exec.cancelled", types.Interruption(by="spec.cancel", reason="Cancelled"))
+        return proposing.append(
+            facts, "exec.cancelled", types.Interruption(by="spec.cancel", reason="Cancelled")
+        )
     return None
 
 
-def _finish_cancelled(facts: Facts) -> actions.Append | None:
-    """Is it cancelled, and everything that was in flight settled?"""
-    cancelled = facts.state.cancelled
-    if not _is_open(facts) or cancelled is None:
-        return None
-    if facts.state.claims or facts.state.open_model_call is not None:
-        return None
-    return _finish(facts, "cancelled", cancelled.reason, f"cancelled by {cancelled.by}")
+def _finish_unwound(facts: Facts) -> actions.Append | None:
+    """Is it cancelled or has failed, with everything in flight settled and nothing left to undo?"""
+    return unwinding.finished(facts) if _is_open(facts) else None
 
 
 def _deadline(facts: Facts) -> actions.Append | None:
     """Is its time up? Also while it waits for a person."""
     started = facts.state.started
-    if started is None or not _is_open(facts) or facts.is_orphaned:
+    if started is None or not _is_open(facts) or facts.is_orphaned or facts.state.is_unwinding:
         return None
     if facts.now <= clock.parse(started.deadline):
         return None
-    return _finish(facts, "failed", DEADLINE_EXCEEDED, f"the deadline {started.deadline} has passed")
+    return unwinding.fail(facts, DEADLINE_EXCEEDED, f"the deadline {started.deadline} has passed")
 
 
 def _exhausted(facts: Facts) -> actions.Append | None:
@@ -131,27 +135,51 @@ def _exhausted(facts: Facts) -> actions.Append | None:
     verdict = attempt.decide(facts)
     if not isinstance(verdict, attempt.Exhausted):
         return None
-    return _finish(facts, "failed", ATTEMPTS_EXHAUSTED, verdict.message)
+    if facts.state.is_unwinding:
+        return unwinding.given_up(facts, verdict.message)
+    return unwinding.fail(facts, ATTEMPTS_EXHAUSTED, verdict.message)
+
+
+def _hold(facts: Facts) -> actions.Append | None:
+    """Does its runner fill the log with what is no event?"""
+    state = facts.state
+    if not _is_open(facts) or not flood.is_flooded(state):
+        return None
+    if state.is_unwinding:
+        return unwinding.given_up(facts, "its runner filled the log with what is no event")
+    if state.suspended is not None:
+        return None
+    return proposing.append(facts, "exec.suspended", types.Interruption(by=flood.BY, reason=flood.REASON))
 
 
 def _suspend(facts: Facts) -> actions.Append | None:
     """Is it to be held, or let go on?"""
     execution = facts.execution
-    if execution is None or not _is_open(facts) or facts.state.cancelled is not None:
+    if execution is None or not _is_open(facts) or facts.state.is_unwinding:
         return None
+    if restored.is_held(facts.state) or flood.is_held(facts.state):
+        # somebody must hold it themselves before it may go on
+        theirs = types.Interruption(by="spec.suspend", reason="Resumed")
+        return proposing.append(facts, "exec.resumed", theirs) if execution.spec.suspend else None
     if execution.spec.suspend and facts.state.suspended is None:
-        return _append(facts, "exec.suspended", types.Interruption(by="spec.suspend", reason="Suspended"))
+        return proposing.append(
+            facts, "exec.suspended", types.Interruption(by="spec.suspend", reason="Suspended")
+        )
     if not execution.spec.suspend and facts.state.suspended is not None:
-        return _append(facts, "exec.resumed", types.Interruption(by="spec.suspend", reason="Resumed"))
+        return proposing.append(
+            facts, "exec.resumed", types.Interruption(by="spec.suspend", reason="Resumed")
+        )
     return None
 
 
 def _decide_gate(facts: Facts) -> actions.Append | None:
     """Did people answer, or is the time to answer up?"""
     started = facts.state.started
-    if started is None or not _is_open(facts) or facts.is_orphaned or facts.state.cancelled is not None:
+    if started is None or not _is_open(facts) or facts.is_orphaned:
         return None
     for asked in facts.gates:
+        if facts.state.is_unwinding and not asked.is_of_undo:
+            continue  # nobody needs that answer any more
         verdict = gate.decide(asked, requester=started.requester, now=facts.now)
         if verdict is not None:
             return _decided(facts, asked, verdict)
@@ -181,7 +209,7 @@ def _decided(facts: Facts, asked: Gate, verdict: gate.Verdict) -> actions.Append
         latency_ms=max(0, (facts.now - found.asked_at) // 1_000_000),
         valid_until=clock.text(verdict.valid_until) if verdict.valid_until else "",
     )
-    return _append(facts, "gate.decided", data, found.request_seq)
+    return proposing.append(facts, "gate.decided", data, found.request_seq)
 
 
 def _next_attempt(facts: Facts) -> actions.Append | None:
@@ -191,7 +219,7 @@ def _next_attempt(facts: Facts) -> actions.Append | None:
         return None
     number = facts.state.attempt + 1
     data = types.ExecAttempt(attempt=number, pod=names.pod(facts.name, number), reason=verdict.reason)
-    return _append(facts, "exec.attempt", data, number, attempt=number)
+    return proposing.append(facts, "exec.attempt", data, number, attempt=number)
 
 
 _QUESTIONS: Sequence[Callable[[Facts], actions.Append | None]] = (
@@ -199,8 +227,9 @@ _QUESTIONS: Sequence[Callable[[Facts], actions.Append | None]] = (
     _seal,
     _kill,
     _cancel,
-    _finish_cancelled,
+    _finish_unwound,
     _deadline,
+    _hold,
     _suspend,
     _decide_gate,
     _exhausted,
@@ -231,8 +260,9 @@ def _while_it_lasts(facts: Facts) -> list[actions.Action]:
     todo: list[actions.Action] = []
     if state.attempt > 1:
         todo += _cut_off(state.attempt - 1)
-    is_held = state.suspended is not None or state.cancelled is not None
-    if state.cancelled is not None:
+    is_done = unwinding.is_done(facts)
+    is_held = is_done or (state.suspended is not None and not state.is_unwinding)
+    if is_done or flood.is_flooded(state) or flood.is_held(state):
         todo += _cut_off(state.attempt)
     for number, pod in facts.pods.items():
         if pod.is_live and not pod.is_forged and (number < state.attempt or is_held):
@@ -240,7 +270,8 @@ def _while_it_lasts(facts: Facts) -> list[actions.Action]:
     todo += _superfluous(facts)
     if is_held:
         return todo
-    todo += [actions.OpenGate(gate=asked) for asked in facts.gates if _is_to_ask(asked)]
+    wanted = [asked for asked in facts.gates if asked.is_of_undo or not state.is_unwinding]
+    todo += [actions.OpenGate(gate=asked) for asked in wanted if _is_to_ask(asked)]
     if isinstance(attempt.decide(facts), attempt.Again):
         todo.append(actions.RunAttempt(attempt=state.attempt))
     return todo
@@ -328,7 +359,8 @@ def _wake_at(facts: Facts) -> int | None:
         if _is_leaving(facts):
             moments.append(state.over_at + SETTLE_SECONDS * clock.SECOND)
     elif state.started is not None and not facts.is_orphaned:
-        moments.append(clock.parse(state.started.deadline) + 1)
+        until = unwinding.until(facts) if state.is_unwinding else clock.parse(state.started.deadline)
+        moments.append(until + 1 if until is not None else None)
         moments += [asked.deadline + 1 for asked in facts.gates if asked.deadline]
         verdict = attempt.decide(facts)
         if isinstance(verdict, attempt.Later):
@@ -357,38 +389,3 @@ def _cut_off(last: int) -> list[actions.Action]:
     """End the identities of every attempt up to this one."""
     attempts = list(range(1, last + 1))
     return [actions.Revoke(attempts=attempts), actions.DropSecrets(attempts=attempts)] if attempts else []
-
-
-def _finish(
-    facts: Facts, outcome: Literal["failed", "cancelled"], reason: str, message: str, *, trace_id: str = ""
-) -> actions.Append:
-    state = facts.state
-    data = types.ExecFinished(
-        outcome=outcome,
-        reason=reason,
-        message=message,
-        steps_n=state.step,
-        tokens=state.tokens,
-        micro_usd=state.spent_micro_usd,
-    )
-    return _append(facts, "exec.finished", data, reason, trace_id=trace_id)
-
-
-def _append(
-    facts: Facts,
-    name: str,
-    data: types.Data,
-    *parts: object,
-    trace_id: str = "",
-    payloads: Sequence[tuple[Value, bytes]] = (),
-    attempt: int | None = None,
-) -> actions.Append:
-    key = parts or (facts.state.seq,)
-    return actions.Append(
-        type=name,
-        data=data,
-        id=envelope.identifier(facts.state.xid, name, *key),
-        trace_id=trace_id,
-        payloads=payloads,
-        attempt=attempt,
-    )

@@ -81,6 +81,8 @@ class Gate:
     valid_for_seconds: int = 0
     problem: str = ""
     """Why it cannot be computed at all; then nothing is asked or decided, and a person must act."""
+    is_of_undo: bool = False
+    """It is about undoing a call, asked while the run unwinds."""
     exists: bool = False
     is_forged: bool = False
     decisions: Sequence[Decision] = ()
@@ -131,12 +133,19 @@ class Facts:
     """The last `exec.resumed`."""
     is_revoked: bool = False
     """The current attempt's identity was revoked: by a resource that was missing and came back."""
+    is_unmade: bool = False
+    """The current attempt's Pod was refused so far: a quota, a webhook that is down. It is none that was lost."""
     attempt_limit: int = 5
 
     @property
     def is_orphaned(self) -> bool:
         """The resource is missing, and nobody saw it deleted."""
         return self.execution is None and not self.is_deleted
+
+    @property
+    def may_have_pods(self) -> bool:
+        """The resource that owns them is there to stay; of one that is being deleted they are collected."""
+        return self.execution is not None and self.execution.metadata.deletion_timestamp is None
 
     @property
     def pod(self) -> Pod | None:

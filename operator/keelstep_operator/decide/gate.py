@@ -8,22 +8,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keelstep.domain import canonical, money, tier
+from keelstep.domain import canonical, money, tier, trace, unwind
 from keelstep.domain import state as states
 from keelstep.events import clock, types
-from keelstep.kinds import names
+from keelstep.kinds import names, resource
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep_operator.decide.facts import Gate
 
 MAX_ARGS_BYTES = 64 * 1024
 """Nobody reads more."""
-_MOST_REASONING = 16
-_MOST_TEXT = 4000
+MOST_REASONING = 16
+"""Steps that led here, the last ones."""
+MOST_TEXT = 4000
+"""Characters of the model's words about one of them."""
+_INTEGERS = range(-(2**63), 2**63)
+"""Which ones an API server keeps as they are."""
+_MOST_LINE = 500
+_QUESTIONS: Mapping[types.GateKind, str] = {"approval": "Call", "exhausted": "CallAgain", "undo": "Undone"}
 _DECIDING = (
     "executionRef",
     "requestedBy",
     "requestSeq",
     "action",
+    "question",
     "recovery",
     "tier",
     "required",
@@ -41,13 +48,16 @@ class Material:
     args: Mapping[str, Any] | None
     """None where the arguments are no JSON object."""
     args_bytes: int
+    """As the plan says: what is larger is not read."""
     goal: str
     reasoning: Sequence[str]
-    """Oldest first."""
+    """Oldest first, at most `MOST_REASONING`, each at most `MOST_TEXT` characters."""
     spec: ToolContractSpec | None
     """The pinned contract; None where the run pinned none of that name."""
     max_tier: int
     """What the pinned strategy may do alone."""
+    planned: types.PlannedCall | None = None
+    """The call in question, where it stands in no plan: one that undoes another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +73,7 @@ class Verdict:
 def build(state: states.State, gate: states.Gate, material: Material) -> Gate:
     """The question of one `gate.requested`, or why nobody can be asked it."""
     started = state.started
-    planned = state.step_at(gate.place)
+    planned = material.planned or state.step_at(gate.place)
     assert started is not None
     assert planned is not None
     name = names.gate(material.execution, gate.request_seq)
@@ -72,10 +82,10 @@ def build(state: states.State, gate: states.Gate, material: Material) -> Gate:
     refusal = ""
     if pin is None or spec is None:
         refusal = "ToolNotAllowed"
-    elif material.args is None:
-        refusal = "ArgumentsInvalid"
     elif material.args_bytes > MAX_ARGS_BYTES:
         refusal = "ArgumentsTooLarge"
+    elif material.args is None or not _is_kept_exactly(material.args):
+        refusal = "ArgumentsInvalid"
     if pin is None or spec is None or refusal:
         return Gate(
             request_seq=gate.request_seq,
@@ -84,13 +94,17 @@ def build(state: states.State, gate: states.Gate, material: Material) -> Gate:
             refusal=refusal,
             args_digest=planned.args.digest,
             contract_digest=pin.digest if pin else "",
+            is_of_undo=gate.undoes is not None,
         )
-    required = tier.required(spec.consequence_tier)
+    required = tier.required(spec.consequence_tier, is_escalated=state.is_escalated(gate.place))
+    ruled = state.policies.get(gate.place)
     asked = gate.asked_at + spec.approval.deadline_seconds * clock.SECOND
-    deadline = min(asked, clock.parse(started.deadline))
+    is_of_undo = gate.undoes is not None
+    deadline = asked if is_of_undo else min(asked, clock.parse(started.deadline))
     return Gate(
         request_seq=gate.request_seq,
         name=name,
+        is_of_undo=is_of_undo,
         spec={
             "executionRef": {"name": material.execution, "executionID": state.xid},
             "requestedBy": started.requester,
@@ -101,11 +115,16 @@ def build(state: states.State, gate: states.Gate, material: Material) -> Gate:
                 "argsDigest": planned.args.digest,
                 "contractDigest": pin.digest,
             },
+            "question": _QUESTIONS[gate.kind],
             "tier": required,
             "evidence": {
                 "goal": material.goal,
-                "reasoning": [text[:_MOST_TEXT] for text in material.reasoning][-_MOST_REASONING:],
-                "policy": [_why(planned.tool, spec, required, material.max_tier)],
+                "reasoning": list(material.reasoning),
+                "policy": [
+                    *_what_happened(state, gate),
+                    _why(planned.tool, spec, material.max_tier),
+                    *([trace.ruled(ruled)] if ruled is not None else []),
+                ],
                 "costUSD": money.usd(state.spent_micro_usd),
                 "traceID": state.trace_id,
             },
@@ -120,6 +139,53 @@ def build(state: states.State, gate: states.Gate, material: Material) -> Gate:
         deadline=deadline,
         valid_for_seconds=spec.approval.valid_for_seconds,
     )
+
+
+def _is_kept_exactly(args: Mapping[str, Any]) -> bool:
+    """Would an API server give back what it is given? Else what a person approves were not what is called."""
+
+    def is_kept(found: Any) -> bool:
+        match found:
+            case int():
+                return found in _INTEGERS
+            case dict():
+                return all(map(is_kept, found.values()))
+            case list():
+                return all(map(is_kept, found))
+        return True
+
+    return len(args) <= resource.MOST_PROPERTIES and is_kept(args)
+
+
+def _what_happened(state: states.State, gate: states.Gate) -> list[str]:
+    """What a person must know who is asked about a call that came to nothing."""
+    result, target = state.results.get(gate.place), _target(state, gate)
+    if target is not None:
+        before = f"it undoes {target.tool} of event {target.seq}, now that the run ends"
+        if result is None:
+            return [before]
+        data = result.data
+        why = f": {data.error.reason}, {data.error.message}" if data.error is not None else ""
+        return [
+            before,
+            f"{data.tool}: {data.status}{why}"[:_MOST_LINE],
+            "approved, it was undone by hand; otherwise it is given up, and what was done stands",
+        ]
+    if gate.kind != "exhausted" or result is None:
+        return []
+    data = result.data
+    told = f"{data.tool}: {data.status} after {data.attempts} attempt{'s' if data.attempts != 1 else ''}"
+    why = f": {data.error.reason}, {data.error.message}" if data.error is not None else ""
+    doubt = "nobody knows whether it happened, find out there first; " if data.status == "unknown" else ""
+    return [
+        f"{told}{why}"[:_MOST_LINE],
+        f"{doubt}approved, it is called again with the same key; otherwise it stays as it is",
+    ]
+
+
+def _target(state: states.State, gate: states.Gate) -> unwind.Target | None:
+    """What is to be undone, where that is asked about."""
+    return next((each for each in unwind.targets(state) if each.seq == gate.undoes), None)
 
 
 def how_to_decide(name: str, namespace: str) -> str:
@@ -172,7 +238,8 @@ def decide(gate: Gate, *, requester: str, now: int) -> Verdict | None:
     return Verdict(verdict="approved", reason="Approved", approvers=list(answers.values()), valid_until=until)
 
 
-def _why(tool: str, spec: ToolContractSpec, required: int, max_tier: int) -> str:
+def _why(tool: str, spec: ToolContractSpec, max_tier: int) -> str:
+    required = tier.required(spec.consequence_tier)
     if required >= tier.GATED:
         return f"{tool} is tier {required} ({spec.side_effect}): tier {tier.GATED} always asks a person"
     return f"{tool} is tier {required} ({spec.side_effect}); this agent may act alone up to tier {max_tier}"

@@ -6,12 +6,13 @@ Pending → Scheduled → Running ⇄ WaitingForApproval ⇄ Suspended → Unwin
 from dataclasses import dataclass
 from typing import Any
 
-from keelstep.domain import money
+from keelstep.domain import flood, money, restored, unwind
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.kinds import names
 from keelstep.kinds.execution import TERMINAL_PHASES, Phase
-from keelstep_operator.decide import attempt, condition
+from keelstep_operator.decide import attempt, condition, unwinding
+from keelstep_operator.decide import restored as came_back
 from keelstep_operator.decide.condition import Finding
 from keelstep_operator.decide.facts import Facts, NotReady, Pod
 
@@ -31,6 +32,10 @@ _CANNOT_START = frozenset(
 )
 _MOST_OUTCOME = 2048
 _MOST_COUNTED = 10
+_FLOODED = (
+    "its runner filled the log with messages that are no events, so its identity was ended: find out why, see `keelstep"
+    " verify`, then `keelstep suspend` and `keelstep resume` let it go on, or cancel it"
+)
 _ENDS = {"succeeded": Phase.SUCCEEDED, "failed": Phase.FAILED, "cancelled": Phase.CANCELLED}
 
 
@@ -90,6 +95,7 @@ def status(facts: Facts, stalled: tuple[str, str] | None) -> tuple[dict[str, Any
             "since": clock.whole(state.over_at),
             "reason": state.killed.reason[:256],
         }
+    shown = came_back.fitting(shown, facts.execution)
     return {key: part for key, part in shown.items() if part != ""}, _findings(facts, stands, stalled)
 
 
@@ -103,9 +109,12 @@ def _standing(facts: Facts) -> Standing:
         return Standing(phase=_ENDS[state.finished.outcome], reason=state.finished.reason, message=said)
     if state.started is None:
         return _before(facts)
-    if state.cancelled is not None:
-        waiting = "waiting for what is in flight"
-        return Standing(phase=Phase.UNWINDING, reason=state.cancelled.reason, message=waiting)
+    if state.is_unwinding:
+        return _unwinding(facts)
+    if restored.is_held(state):
+        return Standing(phase=Phase.SUSPENDED, reason=restored.REASON, message=came_back.HELD)
+    if flood.is_held(state):
+        return Standing(phase=Phase.SUSPENDED, reason=flood.REASON, message=_FLOODED)
     if state.suspended is not None:
         return Standing(phase=Phase.SUSPENDED, reason="Suspended", message="spec.suspend is true")
     if state.pending_gates:
@@ -124,6 +133,21 @@ def _standing(facts: Facts) -> Standing:
     if problem is not None:
         return Standing(phase=phase, reason=problem[0], message=problem[1])
     return Standing(phase=phase, reason="Running" if state.worked else "RunnerStarting")
+
+
+def _unwinding(facts: Facts) -> Standing:
+    """It has failed or was cancelled, and is not over yet."""
+    state = facts.state
+    why = state.unwinding or state.cancelled
+    assert why is not None
+    target = unwind.next_target(state)
+    message = "waiting for what is in flight"
+    if target is not None:
+        name = _gate_name(facts)
+        message = f"undoing {target.tool} with {target.undo}"
+        if unwind.waits_for_person(state) and name:
+            message = f"{message}: a person must decide {name}"
+    return Standing(phase=Phase.UNWINDING, reason=why.reason, message=message)
 
 
 def _before(facts: Facts) -> Standing:
@@ -166,10 +190,18 @@ def caveats(state: State) -> list[Caveat]:
         for tool, keys in sorted(state.unknown.items())
         if keys
     ]
+    effects = unwinding.told(state) if _is_bad_end(state) else ""
+    if effects and (state.finished is None or effects not in state.finished.message):
+        found.append(Caveat(reason="EffectsStand", note=effects))
     if state.voids:
         note = f"{_about(state.voids)} in the log changed nothing: see keelstep verify"
         found.append(Caveat(reason="VoidEvents", note=note))
     return found
+
+
+def _is_bad_end(state: State) -> bool:
+    """Over, and not as it was meant to be: then what it did before matters."""
+    return state.is_over and (state.finished is None or state.finished.outcome != "succeeded")
 
 
 def _about(voids: int) -> str:
@@ -224,7 +256,11 @@ def _pod_name(facts: Facts) -> str:
 
 
 def _gate_name(facts: Facts) -> str:
-    pending = [gate.request_seq for gate in facts.state.gates.values() if gate.decided is None]
+    pending = [
+        gate.request_seq
+        for gate in facts.state.gates.values()
+        if gate.decided is None and (gate.undoes is not None or not facts.state.is_unwinding)
+    ]
     if not pending or facts.state.is_over:
         return ""
     return names.gate(facts.name, min(pending))

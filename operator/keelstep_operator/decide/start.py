@@ -48,6 +48,7 @@ def decide(
     now: int,
     shard: int,
     chance: Chance,
+    policy: str = "",
 ) -> Ready | NotReady:
     """Everything `exec.started` carries, or why the run cannot start yet."""
     spec = execution.spec
@@ -68,6 +69,9 @@ def decide(
             tier=tool.spec.consequence_tier,
             estimate_micro_usd=contract.estimate_micro_usd(tool.spec),
             builtin=tool.spec.transport.builtin is not None,
+            ages=tool.spec.freshness is not None,
+            cached=tool.spec.cache is not None,
+            undo=tool.spec.compensation.contract if tool.spec.compensation is not None else "",
         )
     problem = inputs_problem(strategy.spec.prompt.slots, spec.inputs or {})
     if problem:
@@ -92,6 +96,8 @@ def decide(
         requester=spec.requested_by,
         spec_digest=spec_digest(spec),
         shard=shard,
+        unwind_seconds=limits.unwind_seconds,
+        policy=policy,
     )
     payloads = [pair for pair in ((goal, goal_bytes), (inputs, inputs_bytes)) if pair[0].ref is not None]
     return Ready(data=data, trace_id=chance.trace_id, payloads=payloads)

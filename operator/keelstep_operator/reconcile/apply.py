@@ -86,12 +86,15 @@ async def _run_attempt(ctx: Context, situation: Situation, number: int) -> None:
         execution=situation.key.name,
         uid=situation.uid,
         xid=situation.xid,
+        trace_id=state.trace_id,
         strategy=started.strategy,
         number=number,
     )
     now = ctx.now()
+    done = ctx.runs.done(situation.xid)
+    done.unmade = number
     credentials = ctx.identities.mint(state, number, now)
-    secret = pods.build_secret(whose, credentials.text(), ctx.keyring)
+    secret = pods.build_secret(whose, credentials.text(), ctx.keyring, ctx.authority)
     found = await _own_child(ctx, situation, kube.SECRETS, secret)
     if not ctx.identities.is_own(pods.secret_credentials(found), situation.xid, number):
         raise _forged("Secret", found)
@@ -106,11 +109,16 @@ async def _run_attempt(ctx: Context, situation: Situation, number: int) -> None:
         shard=started.shard,
         seconds_left=gather.seconds_until(identity.expires_at(state), now),
         extra_env=settings.runner_env,
+        requests=settings.runner_requests,
+        priority_class=settings.runner_priority_class,
+        pull_secrets=settings.runner_pull_secrets,
+        has_authority=bool(ctx.authority),
     )
     pod = await _own_child(ctx, situation, kube.PODS, pods.build_pod(whose, runtime))
     if pods.read(pod, uid=situation.uid, xid=situation.xid, number=number).is_forged:
         raise _forged("Pod", pod)
     ctx.keep(pod)
+    done.unmade = 0
 
 
 async def _own_child(
@@ -125,7 +133,7 @@ async def _own_child(
         # a quota, Pod Security, resources that make no sense, the namespace's end: a person must change it
         raise errors.Stalled("ChildRefused", error.message) from error
     if is_new:
-        log.info("child_created", kind=kind.name, name=manifest["metadata"]["name"], tenant=situation.tenant)
+        log.info("child_created", child=f"{kind.name} {manifest['metadata']['name']}")
         return found
     if gather.is_left_over(ctx, found, situation.uid) or "deletionTimestamp" in found["metadata"]:
         name = manifest["metadata"]["name"]
@@ -147,7 +155,7 @@ async def _end_pod(ctx: Context, situation: Situation, action: actions.EndPod) -
             kube.PODS, situation.tenant, action.pod.name, uid=action.pod.uid, grace_seconds=grace
         )
     except errors.ConflictError:
-        log.info("pod_replaced", name=action.pod.name, tenant=situation.tenant)
+        log.info("pod_replaced", pod=action.pod.name)
 
 
 async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
@@ -156,7 +164,8 @@ async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
     Raises:
         errors.BrokerError: they may still be valid; do it again.
     """
-    todo = [number for number in numbers if (state.xid, number) not in ctx.ended]
+    done = ctx.runs.done(state.xid)
+    todo = [number for number in numbers if number not in done.revoked]
     if not todo or state.started is None:
         return
     expiry = identity.expires_at(state)
@@ -165,17 +174,31 @@ async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
         points.reached("operator.before.revoke")
         await ctx.revoker.revoke_many(dict.fromkeys(keys, expiry))
         points.reached("operator.after.revoke")
-    ctx.ended.update((state.xid, number) for number in todo)
+    done.revoked.update(todo)
 
 
 async def _drop_secrets(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
+    dropped = ctx.runs.done(situation.xid).dropped
     for number in numbers:
-        if (situation.xid, number) in ctx.dropped:
+        if number in dropped:
             continue
-        name = names.identity_secret(situation.key.name, number)
         if not _was_tidied(ctx, situation, number):
-            await ctx.kube.delete(kube.SECRETS, situation.tenant, name)
-        ctx.dropped.add((situation.xid, number))
+            await _drop_secret(ctx, situation, names.identity_secret(situation.key.name, number))
+        dropped.add(number)
+
+
+async def _drop_secret(ctx: Context, situation: Situation, name: str) -> None:
+    """Delete this run's Secret: whoever names a run chooses its children's names, and may mean somebody else's Secret."""
+    found = await ctx.kube.find(kube.SECRETS, situation.tenant, name)
+    if found is None:
+        return
+    if found["metadata"].get("labels", {}).get(names.LABEL_EXECUTION_ID) != situation.xid:
+        log.warning("secret_not_ours", secret=name)
+        return
+    try:
+        await ctx.kube.delete(kube.SECRETS, situation.tenant, name, uid=found["metadata"]["uid"])
+    except errors.ConflictError:
+        log.info("secret_replaced", secret=name)
 
 
 def _was_tidied(ctx: Context, situation: Situation, number: int) -> bool:
@@ -214,7 +237,7 @@ async def _release(ctx: Context, situation: Situation) -> None:
         situation.tenant, situation.key.name, situation.xid, "kubernetes", is_expired=is_expired
     )
     points.reached("operator.after.name")
-    log.info("name_released", name=situation.key.name, tenant=situation.tenant, xid=situation.xid)
+    log.info("name_released")
     ctx.runs.forget(situation.key)
     ctx.statuses.forget(situation.key)
     # a resource of the same name may be waiting for it
@@ -226,13 +249,7 @@ def _note_orphan(ctx: Context, situation: Situation) -> None:
     is_orphan = facts.is_orphaned and facts.state.started is not None and not facts.state.is_over
     if is_orphan and situation.key not in ctx.runs.orphans:
         ctx.runs.orphans.add(situation.key)
-        log.warning(
-            "execution_orphaned",
-            execution=situation.key.name,
-            tenant=situation.tenant,
-            xid=situation.xid,
-            hint="apply it again to go on, or delete it then to end it",
-        )
+        log.warning("execution_orphaned", hint="apply it again to go on, or delete it then to end it")
     elif not is_orphan:
         ctx.runs.orphans.discard(situation.key)
     ctx.metrics.orphans.set(len(ctx.runs.orphans))

@@ -6,20 +6,21 @@
 Everything may be done twice; a crash between any two lines is healed by the next look.
 """
 
+import asyncio
 import dataclasses
 
 import pydantic
 import structlog
 
-from keelstep import errors, kinds
+from keelstep import errors, kinds, logs
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.kinds import names
-from keelstep.kinds.execution import Phase
+from keelstep.kinds.execution import TERMINAL_PHASES, Phase
 from keelstep.kinds.gate import GatePhase
 from keelstep.log import spine
 from keelstep_operator.context import Context
-from keelstep_operator.decide import actions, condition, phase
+from keelstep_operator.decide import actions, condition, phase, restored
 from keelstep_operator.decide import execution as decisions
 from keelstep_operator.decide.facts import NotReady
 from keelstep_operator.queue import Key
@@ -43,6 +44,9 @@ async def reconcile(ctx: Context, key: Key) -> None:
     except (errors.NameInUseError, errors.NameUnreadableError) as error:
         await _refuse(ctx, key, error)
         return
+    except errors.LogArchivedError as error:
+        await _show_archived(ctx, key, error)
+        return
     except pydantic.ValidationError as error:
         found = ctx.cache.get(key)
         if found is not None:
@@ -50,21 +54,31 @@ async def reconcile(ctx: Context, key: Key) -> None:
         return
     if situation is None:
         return
+    logs.concern(situation.xid, situation.facts.state.trace_id)
     for _ in range(MOST_APPENDS):
         wanted = decisions.decide(situation.facts).append
         if wanted is None:
             break
-        await _append(ctx, situation, wanted)
-        situation = await gather.refresh(ctx, situation)
         if wanted.type == "exec.killed":
             # a kill concerns many: each is cut off at the broker before any is tidied up
-            await apply.cut_off(ctx, situation)
+            await _kill(ctx, situation, wanted)
             ctx.queue.wake(key)
             return
+        await _append(ctx, situation, wanted)
+        situation = await gather.refresh(ctx, situation)
+        logs.concern(situation.xid, situation.facts.state.trace_id)
     outcome = decisions.decide(situation.facts)
     stalled = await apply.apply(ctx, situation, outcome.todo) or outcome.stalled
     await _show(ctx, situation, stalled)
     _wake(ctx, situation, outcome, is_stalled=stalled is not None)
+
+
+async def _kill(ctx: Context, situation: Situation, wanted: actions.Append) -> None:
+    """End its identities while the end is appended: a runner that writes without pause could keep us from appending."""
+    both = (_append(ctx, situation, wanted), apply.cut_off(ctx, situation))
+    for outcome in await asyncio.gather(*both, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
 
 
 async def _append(ctx: Context, situation: Situation, wanted: actions.Append) -> None:
@@ -93,9 +107,6 @@ async def _append(ctx: Context, situation: Situation, wanted: actions.Append) ->
             "event_appended",
             type=stored.type,
             seq=stored.seq,
-            execution=situation.key.name,
-            tenant=situation.tenant,
-            xid=situation.xid,
             trace_id=stored.envelope.trace_id,
         )
 
@@ -104,9 +115,12 @@ async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | N
     found = situation.found
     if found is None or ctx.cache.is_dead(found["metadata"]["uid"]):
         return
+    start = situation.facts.start
+    is_lost = isinstance(start, NotReady) and start.reason == restored.REASON
+    if is_lost and found.get("status", {}).get("phase") in TERMINAL_PHASES:
+        return  # how it ended is all that is left of it
     shown, findings = phase.status(situation.facts, stalled)
     stands = phase.standing(situation.facts, stalled)
-    start = situation.facts.start
     is_refused = isinstance(start, NotReady) and not start.is_pending
     is_bad = stands.phase in _BAD_PHASES or stalled is not None or is_refused
     told = Told(
@@ -127,7 +141,7 @@ async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | N
 def _wake_gates(ctx: Context, situation: Situation) -> None:
     """A gate that does not show what the log says must look again."""
     state = situation.facts.state
-    for asked in state.gates.values():
+    for asked in state.questions:
         key = Key("ApprovalGate", situation.tenant, names.gate(situation.key.name, asked.request_seq))
         found = ctx.cache.get(key)
         if found is None:
@@ -156,6 +170,31 @@ async def _cut_off(ctx: Context, key: Key, xid: str) -> None:
     state = await ctx.logs.hold(key.namespace, xid, entry.record.shard).log.refresh()
     if state.is_over:
         await apply.revoke(ctx, state, range(1, state.attempt + 1))
+
+
+async def _show_archived(ctx: Context, key: Key, error: errors.LogArchivedError) -> None:
+    """It was done, and its log lies in an archive: how it ended is shown, and nothing is done again."""
+    found = ctx.cache.get(key)
+    if found is None:
+        return
+    succeeded = condition.holds if error.phase == Phase.SUCCEEDED else condition.fails
+    await ctx.statuses.write(
+        kinds.Execution,
+        found,
+        {
+            "phase": error.phase,
+            "reason": error.reason,
+            "executionID": error.xid,
+            "finishedAt": error.ended_at,
+            "outcome": error.message,
+        },
+        [
+            condition.holds("Accepted", error.reason, error.message),
+            succeeded("Succeeded", error.reason, error.message),
+            condition.fails("Stalled", error.reason),
+        ],
+        Told(kind="Normal", reason=error.reason, note=error.message),
+    )
 
 
 async def _refuse(ctx: Context, key: Key, error: errors.Stalled) -> None:

@@ -67,9 +67,7 @@ async def _about_run(ctx: Context, key: Key, gate: ApprovalGate) -> dict[str, An
         return None  # not met yet, or not ours: whoever meets the run wakes this key
     held = ctx.logs.hold(key.namespace, xid, ctx.runs.by_key[run][1].shard)
     state = await held.log.refresh()
-    asked = next(
-        (known for known in state.gates.values() if known.request_seq == gate.spec.request_seq), None
-    )
+    asked = next((known for known in state.questions if known.request_seq == gate.spec.request_seq), None)
     if asked is None:
         if state.seq < gate.spec.request_seq:
             return None  # our reading may be behind what was asked

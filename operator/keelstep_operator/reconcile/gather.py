@@ -14,7 +14,7 @@ import structlog
 from keelstep import errors, kinds, kube, points
 from keelstep.domain import canonical
 from keelstep.domain import state as states
-from keelstep.events import clock
+from keelstep.events import clock, types
 from keelstep.events.value import MismatchError
 from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract
@@ -23,19 +23,22 @@ from keelstep.kinds.strategy import AgentStrategy
 from keelstep.log.names import Binding
 from keelstep_operator import pods
 from keelstep_operator.context import Context
-from keelstep_operator.decide import facts, gate, start
+from keelstep_operator.decide import facts, gate, restored, start
 from keelstep_operator.logs import Held
 from keelstep_operator.queue import Key
-from keelstep_operator.reconcile import owner
+from keelstep_operator.reconcile import owner, undoing
 
 log = structlog.get_logger(__name__)
 
 _REPLACED_SECONDS = 1.0
 """A resource that replaced another of its name waits so long for the old one's deletion to be heard of."""
 
-
 _VANISHED_SECONDS = 0.2
 """Its deletion may be on its way to us."""
+_MOST_SUMMARY_BYTES = 64 * 1024
+"""Of the model's words in one step that are read for a person, who is shown a few thousand characters."""
+_MOST_CALLS = 1000
+"""Characters of what it asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     if found is None:
         binding = await owner.recorded(ctx, key)
         if binding is not None and await owner.is_late(ctx, key, binding):
-            log.info("deletion_late", execution=key.name, tenant=key.namespace, xid=binding.xid)
+            log.info("deletion_late", execution=binding.xid)
             del ctx.runs.deletions[key]
             return await gather(ctx, key)
         if binding is None:
@@ -112,7 +115,7 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
         points.reached("operator.after.name")
         ctx.runs.bind(key, execution.metadata.uid, binding)
         if binding.is_adopted:
-            log.info("execution_adopted", execution=key.name, tenant=key.namespace, xid=binding.xid)
+            log.info("execution_adopted", execution=binding.xid)
     ctx.runs.orphans.discard(key)
     return await _facts(ctx, key, found, execution, binding)
 
@@ -152,6 +155,7 @@ async def _facts(
         gates=gates,
         resumed_seq=held.resumed_seq,
         is_revoked=_is_revoked(ctx, state),
+        is_unmade=ctx.runs.done(state.xid).unmade == state.attempt,
         attempt_limit=ctx.settings.attempt_limit,
     )
     return Situation(
@@ -166,13 +170,23 @@ async def _facts(
 def _is_revoked(ctx: Context, state: states.State) -> bool:
     if not state.attempt or state.is_over:
         return False
-    if (state.xid, state.attempt) in ctx.ended:
+    if state.attempt in ctx.runs.done(state.xid).revoked:
         return True
     return ctx.identities.key(state.xid, state.attempt).public in ctx.revoked
 
 
 def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
+    lost = restored.lost(execution, ctx.restored_at)
+    if lost is not None:
+        return lost
     namespace = execution.metadata.namespace
+    problem = ctx.rules_problem.get(namespace, "")
+    if problem:
+        return facts.NotReady(
+            condition="ResolvedRefs",
+            reason="PolicyInvalid",
+            message=f"ConfigMap {names.POLICY_CONFIG_MAP}: {problem}",
+        )
     strategy = ctx.cache.model(AgentStrategy, namespace, execution.spec.strategy_ref.name)
     contracts: dict[str, ToolContract] = {}
     for grant in strategy.spec.tools if strategy is not None else ():
@@ -185,8 +199,20 @@ def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
         inputs_salt=secrets.token_hex(16),
     )
     return start.decide(
-        execution, strategy, contracts, now=ctx.now(), shard=ctx.settings.shard, chance=chance
+        execution,
+        strategy,
+        contracts,
+        policy=_rules(ctx, namespace),
+        now=ctx.now(),
+        shard=ctx.settings.shard,
+        chance=chance,
     )
+
+
+def _rules(ctx: Context, namespace: str) -> str:
+    """The digest of the platform's rules in force; empty where there are none."""
+    rules = ctx.view.rules(namespace)
+    return canonical.digest(rules.encode()) if rules else ""
 
 
 async def _pods(ctx: Context, key: Key, state: states.State, uid: str) -> dict[int, facts.Pod]:
@@ -269,8 +295,8 @@ def _met(ours: facts.Gate, there: kube.Object, uid: str) -> facts.Gate:
 async def question(ctx: Context, execution: str, held: Held, known: states.Gate) -> facts.Gate:
     """The question of one `gate.requested`, computed once."""
     state = held.state
-    place = (state.xid, known.request_seq)
-    if place not in ctx.questions:
+    questions = ctx.runs.done(state.xid).questions
+    if known.request_seq not in questions:
         try:
             material = await _material(ctx, execution, held, known)
         except (errors.Stalled, errors.PayloadMissingError) as error:
@@ -282,33 +308,46 @@ async def question(ctx: Context, execution: str, held: Held, known: states.Gate)
                 problem=error.message,
                 args_digest="",
                 contract_digest="",
+                is_of_undo=known.undoes is not None,
             )
-        ctx.questions[place] = gate.build(state, known, material)
-    ours: facts.Gate = ctx.questions[place]
-    return ours
+        questions[known.request_seq] = gate.build(state, known, material)
+    return questions[known.request_seq]
 
 
 async def _material(ctx: Context, execution: str, held: Held, known: states.Gate) -> gate.Material:
     state = held.state
-    started, planned = state.started, state.step_at(known.place)
+    started = state.started
     assert started is not None
-    assert planned is not None
-    try:
-        payload = await ctx.objects.open(state.tenant, state.xid, planned.args)
-    except (errors.PayloadMissingError, MismatchError):
-        payload = b""  # the runner named arguments that nobody has: there is nothing to ask about
+    planned, payload = await _call(ctx, held, known)
     goal = await _goal(ctx, state)
     pin = started.contracts.get(planned.tool)
     strategy = await ctx.revisions.strategy(state.tenant, started.strategy_digest)
+    plans = sorted(state.plans.items())[-gate.MOST_REASONING :]
     return gate.Material(
         execution=execution,
         args=_object(payload),
-        args_bytes=len(payload),
+        args_bytes=planned.args.size,
         goal=goal,
-        reasoning=[await _said(ctx, held, plan) for _, plan in sorted(state.plans.items())],
+        reasoning=[await _said(ctx, held, plan) for _, plan in plans],
         spec=await ctx.revisions.contract(state.tenant, pin.digest) if pin is not None else None,
         max_tier=strategy.autonomy.max_tier,
+        planned=planned,
     )
+
+
+async def _call(ctx: Context, held: Held, known: states.Gate) -> tuple[types.PlannedCall, bytes]:
+    """The call in question and its arguments."""
+    if known.undoes is not None:
+        return await undoing.planned(ctx, held, known)
+    state = held.state
+    planned = state.step_at(known.place)
+    assert planned is not None
+    if planned.args.size > gate.MAX_ARGS_BYTES:
+        return planned, b""
+    try:
+        return planned, await ctx.objects.open(state.tenant, state.xid, planned.args)
+    except (errors.PayloadMissingError, MismatchError):
+        return planned, b""  # the runner named arguments that nobody has: there is nothing to ask about
 
 
 async def _goal(ctx: Context, state: states.State) -> str:
@@ -322,15 +361,17 @@ async def _goal(ctx: Context, state: states.State) -> str:
 
 async def _said(ctx: Context, held: Held, plan: states.Plan) -> str:
     """One step that led here, marked as the model's own words."""
-    calls = ", ".join(call.tool for call in plan.steps)
+    calls = ", ".join(call.tool for call in plan.steps)[:_MOST_CALLS]
     summary = held.summaries.get(plan.ordinal)
     if summary is None:
         return f"the model asked for {calls}"
+    if summary.size > _MOST_SUMMARY_BYTES:
+        return f"the model asked for {calls} (its words are {summary.size} bytes, too many to show)"
     try:
         text = await ctx.objects.open(held.state.tenant, held.state.xid, summary)
     except (errors.PayloadMissingError, MismatchError):
         return f"the model asked for {calls} (its words are not readable)"
-    return f"the model said: {text.decode(errors='replace')} (and asked for {calls})"
+    return f"the model said: {text.decode(errors='replace')} (and asked for {calls})"[: gate.MOST_TEXT]
 
 
 def _object(payload: bytes) -> dict[str, Any] | None:

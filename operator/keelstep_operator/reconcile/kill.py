@@ -14,7 +14,7 @@ from keelstep import errors, kinds, kube, points
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.kinds import names
-from keelstep.log import control
+from keelstep.log import control, view
 from keelstep.log import names as names_log
 from keelstep_operator import gateways, pods
 from keelstep_operator.context import Context
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 _ROUNDS = 6
 _LOOK_AGAIN_SECONDS = 0.25
+_OLD_SECONDS = view.MAX_AGE_SECONDS + 1.0
+"""After the record, which is dated by the second: a gateway that did not say that it has it refuses everything by then."""
 _MOST_NAMED = 10
 """Runs named in a message."""
 _REFUSED_SECONDS = 10.0
@@ -237,16 +239,19 @@ def _forged(held: Latched, found: decisions.Gate) -> Latched:
 
 async def _acknowledgement(ctx: Context, key: Key, latch: decisions.Latch) -> Finding:
     """Has every gateway seen it? A tool's kill ends no run, so there is nothing else to wait for."""
-    behind = await gateways.behind(ctx.nc, latch.position)
-    if not behind.gateways:
-        return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every gateway refuses it")
+    behind = (await gateways.behind(ctx.nc, latch.position)).gateways
     since = (ctx.now() - clock.parse(latch.since)) / clock.SECOND
-    ctx.queue.wake(key, _LOOK_AGAIN_SECONDS if since < gateways.PATIENCE_SECONDS else 5.0)
-    named = ", ".join(behind.gateways)
+    if not behind and since >= _OLD_SECONDS:
+        return condition.holds("Killed", "Killed", f"killed: {latch.reason}; every gateway refuses it")
+    is_recent = since < gateways.PATIENCE_SECONDS
+    ctx.queue.wake(key, _LOOK_AGAIN_SECONDS if is_recent else gateways.PATIENCE_SECONDS)
+    who = (
+        f"not yet confirmed by {', '.join(behind)}"
+        if behind
+        else "every gateway that answers refuses it already"
+    )
     return condition.holds(
-        "Killed",
-        "KillSpreading" if since < gateways.PATIENCE_SECONDS else "GatewaysSilent",
-        f"killed: {latch.reason}; not yet confirmed by {named}",
+        "Killed", "KillSpreading" if is_recent else "GatewaysSilent", f"killed: {latch.reason}; {who}"
     )
 
 

@@ -14,7 +14,7 @@ from keelstep.kinds.strategy import AgentStrategy
 from keelstep_operator import cache as caches
 from keelstep_operator.context import Context
 from keelstep_operator.queue import Key
-from keelstep_operator.reconcile import contract, execution, gate, strategy, tenant
+from keelstep_operator.reconcile import contract, execution, gate, platform, strategy, tenant
 
 _RECONCILES: Mapping[str, Callable[[Context, Key], Awaitable[None]]] = {
     "Execution": execution.reconcile,
@@ -22,6 +22,7 @@ _RECONCILES: Mapping[str, Callable[[Context, Key], Awaitable[None]]] = {
     "ToolContract": contract.reconcile,
     "ApprovalGate": gate.reconcile,
     "Namespace": tenant.reconcile,
+    "ConfigMap": platform.reconcile,
 }
 
 

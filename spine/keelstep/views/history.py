@@ -88,7 +88,7 @@ def phase(state: State) -> str:
     if state.finished is not None:
         return state.finished.outcome.capitalize()
     questions = (
-        (state.cancelled is not None, "Unwinding"),
+        (state.is_unwinding, "Unwinding"),
         (state.suspended is not None, "Suspended"),
         (state.pending_gates > 0, "WaitingForApproval"),
         (state.worked, "Running"),

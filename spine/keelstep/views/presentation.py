@@ -105,20 +105,21 @@ def log(
 def verified(name: str, found: History) -> resources.ExecutionVerification:
     """Whether an execution's log can be trusted."""
     judged = verification.judge(found)
+    most = resources.MOST_LISTED
     return resources.ExecutionVerification(
         metadata=metadata(name, found),
         summary=summary(found),
         verdict=judged.verdict,
         events=judged.events,
         chain=resources.Chain(ok=not judged.broken_at, broken_at=judged.broken_at or None),
-        signatures=resources.Signatures(ok=not judged.bad_signatures, bad=list(judged.bad_signatures)),
+        signatures=resources.Signatures(ok=not judged.bad_signatures, bad=list(judged.bad_signatures[:most])),
         gaps=[
             resources.Gap(after_seq=gap.after_seq, before_seq=gap.before_seq, position=gap.position)
-            for gap in judged.gaps
+            for gap in judged.gaps[:most]
         ],
         voids=[
             resources.Void(position=void.position, reason=void.reason, writer=void.writer)
-            for void in judged.voids
+            for void in judged.voids[:most]
         ],
         undecidable=judged.undecidable,
         head=resources.Head(seq=judged.head_seq, digest=judged.head_digest),

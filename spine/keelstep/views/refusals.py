@@ -61,8 +61,8 @@ def unavailable(message: str) -> Refusal:
 
 
 def stalled(error: errors.Stalled) -> Refusal:
-    """The log cannot be read until a person has acted."""
-    return Refusal(500, error.reason, error.message)
+    """The log cannot be read until a person has acted, or not here any more."""
+    return Refusal(410 if isinstance(error, errors.LogArchivedError) else 500, error.reason, error.message)
 
 
 def bad_request(message: str) -> Refusal:

@@ -11,6 +11,8 @@ from pydantic import alias_generators
 GROUP = "views.keelstep.io"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
+MOST_LISTED = 1_000
+"""Of what is wrong with a log, in one answer."""
 
 
 class View(pydantic.BaseModel):
@@ -228,7 +230,7 @@ class Signatures(View):
     ok: bool
     """True where they did."""
     bad: list[int] = []
-    """Positions of messages that they did not sign."""
+    """Positions of messages that they did not sign: the first 1,000."""
 
 
 class Head(View):
@@ -320,9 +322,9 @@ class ExecutionVerification(View):
     signatures: Signatures
     """Whether operator and gateway signed what lies on their subjects."""
     gaps: list[Gap] = []
-    """Events that are missing."""
+    """Events that are missing: the first 1,000 gaps."""
     voids: list[Void] = []
-    """Messages that are no events."""
+    """Messages that are no events: the first 1,000; `summary.voids` counts all."""
     undecidable: str = ""
     """An event that this server does not know; nothing past it was judged."""
     head: Head

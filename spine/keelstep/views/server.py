@@ -21,7 +21,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from keelstep import errors
 from keelstep.events import clock
-from keelstep.views import discovery, paging, presentation, refusals, resources, tables
+from keelstep.views import discovery, paging, presentation, refusals, resources, selection, tables
 from keelstep.views.metrics import Metrics
 from keelstep.views.source import Found, Name, Source
 
@@ -39,11 +39,11 @@ _PLURALS = {kind.plural: kind for kind in resources.KINDS}
 
 
 def tls(certificate: str, key: str, authority: str) -> ssl.SSLContext:
-    """Our certificate, and whose client certificates are believed; who shows none is refused request by request.
+    """Our certificate, and whose client certificates (of an authority, PEM) are believed.
 
-    A probe has none and must be answered; any other certificate ends the handshake.
+    Who shows none is refused request by request: a probe has none and must be answered. Any other ends the handshake.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=authority)
     context.load_cert_chain(certificate, key)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_OPTIONAL
@@ -130,7 +130,8 @@ class _Api:
         tenant = request.match_info.get("namespace")
         of = f"{kind.plural}/{tenant or ''}"
         begin, limit = paging.token(request.query, of), paging.limit(request.query, paging.MOST_EXECUTIONS)
-        names = rest(await self.source.names(tenant), begin.name)
+        asked = selection.read(request.query)
+        names = [each for each in rest(await self.source.names(tenant), begin.name) if asked.has(each)]
         page = names[:limit]
         items: list[tables.Item] = []
         warnings: list[str] = []
@@ -160,6 +161,8 @@ class _Api:
             return await self.source.read(name)
         except errors.NameUnreadableError as error:
             return error
+        except errors.LogArchivedError:
+            return None
 
 
 def rest(names: Sequence[Name], shown: str) -> Sequence[Name]:

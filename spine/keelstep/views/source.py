@@ -72,13 +72,26 @@ class Source:
     _kept: OrderedDict[str, History] = field(default_factory=OrderedDict)
 
     async def read(self, name: Name) -> Found | None:
-        """The execution as it is now; None where the name was never recorded."""
+        """The execution as it is now; None where the name was never recorded.
+
+        Raises:
+            errors.LogArchivedError: its log is not in the stream any more.
+        """
         is_name = _NAMESPACE.match(name.tenant) and _NAME.match(name.name)
         if not is_name or len(name.name) > _MOST_CHARACTERS:
             return None
         entry = await names.Names(self.client()).lookup(name.tenant, name.name)
         if entry is None:
             return None
+        archived = entry.record.archived
+        if archived is not None:
+            raise errors.LogArchivedError(
+                f"the run {name.name} is over since {archived.ended_at} ({archived.phase}) and its log lies in the"
+                f" archive {archived.file}; `keelstep archive show` reads it",
+                entry.record.xid,
+                phase=archived.phase,
+                ended_at=archived.ended_at,
+            )
         shard = entry.record.shard
         found = await self._history(name.tenant, entry.record.xid, shard)
         return Found(name=name, shard=shard, history=found)

@@ -9,6 +9,8 @@ a person must look. Whether messages are missing at the end only somebody who sa
 Pure: the stored messages and the public keys are all it needs.
 """
 
+import bisect
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +22,8 @@ from keelstep.views.history import Foreign, History
 
 Verdict = Literal["Verified", "Incomplete", "Broken"]
 
+MOST_FINDINGS = 200
+"""Sentences; whoever may write to a log decides how many there would be."""
 _OUT_OF_PLACE = ("BrokenChain", "OutOfSequence")
 
 
@@ -70,7 +74,9 @@ def judge(found: History) -> Verification:
     state = found.state
     displaced = [each for each in found.foreign if each.is_signed and each.reason in _OUT_OF_PLACE]
     gaps = tuple(_gaps(found))
-    findings = tuple(_findings(found, gaps))
+    findings = tuple(itertools.islice(_findings(found, gaps), MOST_FINDINGS))
+    if len(found.foreign) + len(gaps) > len(findings):
+        findings += (f"{len(found.foreign)} messages are void, {len(gaps)} gaps; these are the first",)
     is_judged = found.entries and not state.undecidable
     return Verification(
         verdict="Broken" if found.foreign else "Verified" if is_judged else "Incomplete",
@@ -94,7 +100,7 @@ def _gaps(found: History) -> Iterator[Gap]:
     """A signed event far ahead of the log says that what should stand between is gone."""
     positions = [entry.line.position for entry in found.entries]
     for each in found.foreign:
-        before = sum(1 for position in positions if position < each.position)
+        before = bisect.bisect_left(positions, each.position)
         if each.is_signed and each.reason == "OutOfSequence" and each.claims_seq > before + 1:
             yield Gap(after_seq=before, before_seq=each.claims_seq, position=each.position)
 

@@ -24,6 +24,7 @@ _PLURALS = {kind.crd.kind: kind.crd.plural for kind in kinds.KINDS} | {
     "Namespace": "namespaces",
     "Secret": "secrets",
     "Pod": "pods",
+    "ConfigMap": "configmaps",
     "ResourceQuota": "resourcequotas",
     "Role": "roles",
     "RoleBinding": "rolebindings",

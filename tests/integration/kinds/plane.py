@@ -65,6 +65,10 @@ class Governed:
 
         The operator creates it, each approver adds their own decision, the operator writes the status.
         """
+        if manifest["kind"] == "ConfigMap":  # of the platform team, who is nobody's operator
+            answer = self.admin.create(manifest)
+            assert answer.is_ok, answer.message
+            return answer.body
         decisions = manifest["spec"].get("decisions", [])
         bare = api.merge(manifest, {"status": None, "spec": {"decisions": None}})
         answer = self.operator.create(bare)

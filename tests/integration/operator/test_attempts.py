@@ -77,7 +77,7 @@ async def test_a_pod_that_is_not_ours_is_never_used(stage: Stage) -> None:
 
 
 async def test_a_secret_that_is_not_ours_is_never_mounted(stage: Stage) -> None:
-    """ChildForged, and no Pod: a runner with an identity that somebody else knows must not start."""
+    """ChildForged, and no Pod: a runner with an identity that somebody else knows must not start. Nor is it ever deleted."""
     tenant = stage.tenant()
     forged = manifests.core("Secret", tenant, "run-a1-identity", stringData={"identity.creds": "mine"})
     stage.create(forged)
@@ -90,6 +90,10 @@ async def test_a_secret_that_is_not_ours_is_never_mounted(stage: Stage) -> None:
     assert "Secret run-a1-identity" in condition(stalled, "Stalled")["message"]
     assert stage.get(manifests.core("Pod", tenant, "run-a1")) is None
 
+    stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "over"}}})
+    await stage.until_phase(run, "Killed")
+    assert stage.get(forged) is not None, "whoever names a run names its children, and may mean this one"
+
 
 async def test_a_pod_that_kubernetes_refuses_stalls_the_run_with_its_words(stage: Stage) -> None:
     """ChildRefused: less memory allowed than asked for; a person must mend the strategy."""
@@ -101,6 +105,27 @@ async def test_a_pod_that_kubernetes_refuses_stalls_the_run_with_its_words(stage
 
     assert condition(stalled, "Stalled")["reason"] == "ChildRefused"
     assert "memory" in condition(stalled, "Stalled")["message"]
+
+
+async def test_a_run_that_a_quota_holds_up_goes_on_as_it_was_once_there_is_room(stage: Stage) -> None:
+    """Its attempt was none that failed: Kubernetes would not have the Pod."""
+    tenant = stage.tenant()
+    full = manifests.core("ResourceQuota", tenant, "full", spec={"hard": {"pods": "0"}})
+    stage.create(full)
+    await stage.until(full, lambda found: status(found).get("hard"), "the quota is in force")
+    run = manifests.execution(tenant)
+    stage.create(run)
+    stalled = await stage.until(run, lambda found: condition(found, "Stalled").get("status") == "True")
+    assert condition(stalled, "Stalled")["reason"] == "ChildRefused"
+    assert "exceeded quota: full" in condition(stalled, "Stalled")["message"]
+
+    stage.delete(full)
+
+    found = await stage.until(
+        run, lambda one: condition(one, "Stalled").get("status") == "False", "it goes on"
+    )
+    assert stage.get(manifests.core("Pod", tenant, "run-a1")) is not None
+    assert status(found)["attempt"] == 1
 
 
 def _impossible(namespace: str) -> api.Object:

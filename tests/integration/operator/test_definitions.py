@@ -78,3 +78,24 @@ async def test_what_the_api_server_cannot_check_is_refused_by_field(stage: Stage
     stage.patch(broken, {"spec": {"transport": {"http": {"response": "body"}}}})
 
     await stage.until(broken, lambda found: condition(found, "Ready").get("status") == "True", "it heals")
+
+
+async def test_what_undoes_a_call_must_be_on_the_list(stage: Stage) -> None:
+    """A contract names another by its compensation: until the strategy lists that one, too, ResolvedRefs is false."""
+    undone = {"contract": "refund.stop", "arguments": "{order_id: args.order_id}"}
+    tenant = stage.namespace(
+        manifests.contract,
+        lambda where: manifests.refund(where, compensation=undone),
+        lambda where: manifests.refund(where, "refund.stop"),
+        manifests.strategy,
+    )
+    strategy = manifests.strategy(tenant)
+
+    refused = await stage.until(
+        strategy, lambda found: condition(found, "ResolvedRefs").get("reason") == "RelatedMissing"
+    )
+    assert "refund.stop" in condition(refused, "ResolvedRefs")["message"]
+    listed = [*strategy["spec"]["tools"], {"contract": "refund.stop"}]
+    stage.patch(strategy, {"spec": {"tools": listed}})
+
+    await stage.until(strategy, lambda found: condition(found, "Ready").get("status") == "True", "it heals")

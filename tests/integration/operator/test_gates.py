@@ -46,6 +46,21 @@ async def test_a_question_in_the_log_becomes_a_gate_and_an_approval_becomes_an_e
     assert known.decided.args_digest == planned.args.digest
 
 
+async def test_nobody_is_asked_about_arguments_that_nobody_reads(stage: Stage) -> None:
+    """They are not even fetched: the question counts as answered with no, and says why."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    await cast.model()
+    await cast.ask(await cast.plan(("refund.issue", {"order_id": "1042", "note": "x" * 70_000})))
+
+    await stage.until(run, lambda one: status(one).get("attempt") == 2, "the next attempt begins")
+    (known,) = (await cast.state()).gates.values()
+    assert known.decided is not None
+    assert (known.decided.verdict, known.decided.reason) == ("withdrawn", "ArgumentsTooLarge")
+
+
 async def test_one_no_is_no(stage: Stage) -> None:
     """Rejected: recorded with who and why, and the run goes on to explain."""
     tenant = stage.tenant()

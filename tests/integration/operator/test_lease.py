@@ -104,7 +104,8 @@ async def test_a_deletion_that_is_seen_late_ends_no_other_run(stage: Stage) -> N
         stage.operator.send(signal.SIGCONT)
 
         await stage.eventually(
-            lambda: f'"xid": "{new.xid}"' in stage.operator.said_since_start(), "it learns of the other run"
+            lambda: f'"execution": "{new.xid}"' in stage.operator.said_since_start(),
+            "it learns of the other run",
         )
         await asyncio.to_thread(
             stage.patch, run, {"spec": {"suspend": True}}

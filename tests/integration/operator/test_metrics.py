@@ -9,7 +9,7 @@ from tests.integration.operator.stage import Stage
 
 
 async def test_what_waits_for_a_person_is_shown(stage: Stage) -> None:
-    """A question is counted while it waits, and ages; its run shows by its phase."""
+    """A question is counted while it waits, and ages; its run shows by its phase; a kill in force by its scope."""
     scrape = Scrape()
     await stage.operator.stop()
     await stage.operator.start(KEELSTEP_METRICS_PORT=str(scrape.port))
@@ -24,6 +24,9 @@ async def test_what_waits_for_a_person_is_shown(stage: Stage) -> None:
         await scrape.until("keelstep_executions", before + 1, phase="WaitingForApproval")
         assert await scrape.of("agent_human_review_queue_depth") >= 1
         assert await scrape.of("agent_human_review_oldest_seconds") > 0
+        kills = await scrape.of("agent_kill_switch_active", scope="execution")
+        stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "enough"}}})
+        await scrape.until("agent_kill_switch_active", kills + 1, scope="execution")
         assert await scrape.of("keelstep_events_appended_total", type="exec.started") >= 1
         assert await scrape.of("keelstep_reconcile_seconds_count", kind="Execution") >= 1
     finally:

@@ -1,6 +1,12 @@
 """How is a run held, ended, given up, and tidied away?"""
 
+import asyncio
+import contextlib
+
+import nats.errors
+
 from keelstep.events import envelope
+from keelstep.log import subjects
 from keelstep.log.names import Names
 from tests.integration.kinds import api
 from tests.integration.operator import manifests
@@ -100,6 +106,30 @@ async def test_a_run_whose_time_is_up_fails_even_while_it_waits_for_a_person(sta
         manifests.gate(tenant, f"run-g{seq}"), lambda found: status(found).get("phase") != "Pending"
     )
     assert status(gate)["phase"] in ("Withdrawn", "Expired")
+
+
+async def test_a_runner_that_writes_without_pause_is_killed_all_the_same(stage: Stage) -> None:
+    """Its identity is ended while the kill is appended, not afterwards: what it keeps writing keeps nobody out."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    client = await cast.connect(1)
+    subject = subjects.spine(0, tenant, cast.xid, subjects.attempt(1))
+
+    async def flood() -> None:
+        with contextlib.suppress(nats.errors.Error):
+            while not client.is_closed:
+                await client.publish(subject, b"{}")
+                await asyncio.sleep(0)
+
+    flooding = asyncio.create_task(flood())
+    stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "it floods"}}})
+
+    await stage.until_phase(run, "Killed", "ExecutionKilled")
+    await flooding
+    assert client.is_closed
+    assert (await cast.state()).voids > 0
 
 
 async def test_an_execution_kill_is_final(stage: Stage) -> None:

@@ -17,7 +17,7 @@ RESOURCES = sorted(
 )
 VERBS = (
     *("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"),
-    *("approve", "createfor", "bind", "escalate", "impersonate"),
+    *("approve", "createfor", "govern", "bind", "escalate", "impersonate"),
 )
 GRANTED_TO_ALL = {("authentication.k8s.io/selfsubjectreviews", "create")}
 """What Kubernetes itself grants to whoever is authenticated."""

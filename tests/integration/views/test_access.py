@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from hack.cluster import certificates
+from keelstep.testing import eventually
 from tests.integration.policies import samples
 from tests.integration.views import stage
 from tests.integration.views.written import Writers
@@ -50,6 +51,29 @@ async def test_a_person_without_the_role_is_refused_before_we_hear_of_it(
         assert "Forbidden" in spoken.error
         assert f'"{name}" is forbidden: User "eve@elsewhere.example" cannot get resource' in spoken.error
     assert "eve@elsewhere.example" not in views.output.read_text()
+
+
+async def test_whoever_may_read_one_by_name_lists_that_one_alone(
+    views: stage.Views, writers: Writers, namespace: str
+) -> None:
+    """RBAC lets such a person list by a field selector of that name; the others stay unseen."""
+    for name in ("refund-1", "refund-2"):
+        await (await writers.bound(namespace, name)).start()
+    user = "one@shop.example"
+    role = ("--verb=get,list", "--resource=executiontraces.views.keelstep.io", "--resource-name=refund-1")
+    of = f"--namespace={namespace}"
+    assert (await views.kubectl("create", "role", "one", *role, of)).output
+    assert (await views.kubectl("create", "rolebinding", "one", "--role=one", f"--user={user}", of)).output
+    persona = views.governed.persona(user)
+    path = f"namespaces/{namespace}/executiontraces"
+
+    async def listed() -> list[str]:
+        answer = await views.fetch(f"{path}?fieldSelector=metadata.name%3Drefund-1", persona)
+        return [each["metadata"]["name"] for each in answer.body.get("items", [])]
+
+    await eventually.awaited(listed, "RBAC to know the role")
+    assert await listed() == ["refund-1"]
+    assert (await views.fetch(path, persona)).status == 403
 
 
 def _context(views: stage.Views, pair: certificates.Pair | None) -> ssl.SSLContext:

@@ -50,6 +50,14 @@ CASES: dict[str, tuple[Facts, str]] = {
         facts(idle(), None, after_seconds=31),
         "Next PodLost",
     ),
+    "a Pod that a quota refused, however long ago": (
+        facts(idle(), None, after_seconds=9_999, is_unmade=True),
+        "Again",
+    ),
+    "a Pod that could not be made again for one that wrote something": (
+        facts(busy(), None, after_seconds=9_999, is_unmade=True),
+        "Next PodLost",
+    ),
     "a missing Pod of a young attempt that wrote something": (
         facts(busy(), None, after_seconds=2),
         "Next PodLost",
@@ -79,7 +87,7 @@ CASES: dict[str, tuple[Facts, str]] = {
 
 @pytest.mark.parametrize("sentence", CASES)
 def test_the_next_attempt(sentence: str) -> None:
-    """A Pod that exited counts as missing; only a young attempt that wrote nothing gets its Pod again."""
+    """A Pod that exited counts as missing; one that wrote nothing gets its Pod again, young or refused."""
     given, expected = CASES[sentence]
     found = attempt.decide(given)
     reason = getattr(found, "reason", "") if isinstance(found, attempt.Next) else ""

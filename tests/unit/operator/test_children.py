@@ -9,10 +9,13 @@ from keelstep.kinds.strategy import Resources
 from keelstep.log import identities, tokens
 from keelstep.log.tokens import Key
 from keelstep.testing import builders
-from keelstep_operator import pods
+from keelstep_operator import identity, pods
 from keelstep_operator.identity import Identities
+from tests.unit.domain import stories
 
-ATTEMPT = pods.Attempt(namespace="shop", execution="run", uid="u1", xid="x1", strategy="support", number=2)
+ATTEMPT = pods.Attempt(
+    namespace="shop", execution="run", uid="u1", xid="x1", trace_id="7f3a", strategy="support", number=2
+)
 RUNTIME = pods.Runtime(
     image="runner:1",
     pull_policy="",
@@ -57,6 +60,7 @@ def test_a_runners_pod_is_bare_bounded_and_has_no_rights() -> None:
         "KEELSTEP_NATS_URL": "nats://x:4222",
         "KEELSTEP_TENANT": "shop",
         "KEELSTEP_EXECUTION_ID": "x1",
+        "KEELSTEP_TRACE_ID": "7f3a",
         "KEELSTEP_ATTEMPT": "2",
         "KEELSTEP_SHARD": "3",
         "KEELSTEP_IDENTITY_DIR": "/var/run/keelstep/identity",
@@ -125,9 +129,11 @@ def test_only_an_identity_of_our_own_making_is_ours() -> None:
 
 
 def test_an_identity_outlives_its_run_by_the_time_to_unwind() -> None:
-    """Deadline plus five minutes."""
-    state = builders.log().started().attempt().state
+    """The deadline, the strategy's time to undo, and a moment; anew once a person has answered about an undoing."""
+    state = builders.log().started(unwind_seconds=120).attempt().state
     assert state.started is not None
     credentials = _identities().mint(state, 1, builders.BEGIN)
     deadline = clock.parse(state.started.deadline) // clock.SECOND
-    assert tokens.read(credentials.jwt)["exp"] == deadline + 300
+    assert tokens.read(credentials.jwt)["exp"] == deadline + 120 + identity.SETTLE_SECONDS
+    late = stories.failing().undo().undone("failed").undo_gate().later(90_000).undo_decided().state
+    assert identity.expires_at(late) == late.unwinding_at + (300 + identity.SETTLE_SECONDS) * clock.SECOND

@@ -6,7 +6,7 @@ import pytest
 
 from hack.generate import builtins as page
 from keelstep.domain.builtins import registry
-from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.contract import ToolContract, ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.kinds.transport import BuiltinFunction
 from keelstep_operator.decide import condition, definition
@@ -19,6 +19,9 @@ CONTRACT: dict[str, Any] = {
     "transport": {"http": {"method": "GET", "url": "http://x.example/{id}"}},
 }
 STRATEGY: dict[str, Any] = {"version": "1", "model": {"name": "m"}, "prompt": {"template": "{{ goal }}"}}
+
+
+RECONCILE = {"contract": "find", "arguments": "args", "performed": "true", "output": "output"}
 
 
 def http(**rest: Any) -> dict[str, Any]:
@@ -112,6 +115,26 @@ CONTRACTS: dict[str, tuple[dict[str, Any], str, str]] = {
         "ExpressionInvalid",
         "transport.mcp.response",
     ),
+    "a retry condition that does not compile": (
+        {"failurePolicy": {"retryWhen": "status =="}},
+        "ExpressionInvalid",
+        "failurePolicy.retryWhen",
+    ),
+    "a condition about MCP of a contract by HTTP": (
+        {"failurePolicy": {"notPerformedWhen": "isError"}},
+        "ExpressionInvalid",
+        "failurePolicy.notPerformedWhen",
+    ),
+    "a reconciliation that does not compile": (
+        {"failurePolicy": {"reconcile": {**RECONCILE, "arguments": "{id: "}}},
+        "ExpressionInvalid",
+        "failurePolicy.reconcile.arguments",
+    ),
+    "a compensation that does not compile": (
+        {"compensation": {"contract": "undo", "arguments": "{id: "}},
+        "ExpressionInvalid",
+        "compensation.arguments",
+    ),
     "no transport": ({"transport": {}}, "TransportMissing", "transport"),
     "two transports": (
         {"transport": {**CONTRACT["transport"], "builtin": {"function": "decimal.add"}}},
@@ -182,6 +205,59 @@ def test_strategies(sentence: str) -> None:
     found = definition.check_strategy(AgentStrategySpec.model_validate({**STRATEGY, **changes}))
     assert found.reason == reason
     assert part in found.message
+
+
+RELATED: dict[str, tuple[dict[str, Any], str]] = {
+    "a read that is listed": ({"failurePolicy": {"reconcile": RECONCILE}}, ""),
+    "a read that is not listed": (
+        {"failurePolicy": {"reconcile": {**RECONCILE, "contract": "look"}}},
+        "failurePolicy.reconcile.contract: the strategy does not list look",
+    ),
+    "a read that changes something": (
+        {"failurePolicy": {"reconcile": {**RECONCILE, "contract": "undo"}}},
+        "failurePolicy.reconcile.contract: undo is no free read",
+    ),
+    "an undoing that is listed": ({"compensation": {"contract": "undo", "arguments": "args"}}, ""),
+    "an undoing that is not listed": (
+        {"compensation": {"contract": "revoke", "arguments": "args"}},
+        "compensation.contract: the strategy does not list revoke",
+    ),
+    "an undoing that only reads": (
+        {"compensation": {"contract": "find", "arguments": "args"}},
+        "compensation.contract: find changes nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", RELATED)
+def test_what_a_contract_names_is_listed_by_the_strategy(sentence: str) -> None:
+    """The read that finds out, the call that undoes: each of the same strategy, and fit for it."""
+    changes, problem = RELATED[sentence]
+    effect = {"sideEffect": "Reversible", "consequenceTier": 1}
+    contracts = {
+        "make": accepted("make", **effect, **changes),
+        "find": accepted("find", sideEffect="ReadOnly", consequenceTier=0),
+        "undo": accepted("undo", **effect),
+    }
+    spec = AgentStrategySpec.model_validate({**STRATEGY, "tools": [{"contract": name} for name in contracts]})
+    found = definition.check_refs(spec, contracts)
+    assert (found.status, found.reason) == (("False", "RelatedMissing") if problem else ("True", "Resolved"))
+    assert problem in found.message
+
+
+def accepted(name: str, **changes: Any) -> ToolContract:
+    """A contract that the operator has accepted."""
+    condition_of = {
+        "type": "Accepted", "status": "True", "reason": "Accepted", "observedGeneration": 1, "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }  # fmt: skip
+    return ToolContract.model_validate(
+        {
+            "metadata": {"name": name, "namespace": "shop", "uid": "u", "generation": 1},
+            "spec": {**CONTRACT, **changes},
+            "status": {"observedGeneration": 1, "conditions": [condition_of]},
+        }
+    )
 
 
 def test_ready_is_the_summary_of_the_others() -> None:

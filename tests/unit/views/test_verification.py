@@ -141,3 +141,14 @@ def test_every_reason_has_a_meaning() -> None:
     assert {void.reason for void in found.voids} == {each.name for each in messages.SUBJECT.reasons}
     assert len(found.voids) == 9
     assert all(f"message {void.position} " in " ".join(found.findings) for void in found.voids)
+
+
+def test_a_log_full_of_void_messages_is_judged_and_told_in_bounds() -> None:
+    """A runner decides how many there are; they are counted, and the first are told."""
+    run = _run()
+    for _ in range(verification.MOST_FINDINGS + 50):
+        run.forge("exec.suspended", HELD, writer="op", signature="")
+    found = _verify(run)
+    assert len(found.voids) == verification.MOST_FINDINGS + 50
+    assert len(found.findings) == verification.MOST_FINDINGS + 1
+    assert found.findings[-1] == "250 messages are void, 0 gaps; these are the first"
