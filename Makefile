@@ -23,7 +23,7 @@ chaos-smoke: ## kill -9 of runner, gateway and operator around one refund
 	@hack/venv && .venv/bin/python -m pytest tests/chaos/test_smoke.py -q
 
 docs: ## the site of these pages, under build/docs/site
-	@hack/venv && .venv/bin/python -m pip install --quiet --require-hashes -r requirements/docs.txt && .venv/bin/python -m hack.docs
+	@hack/venv && .venv/bin/python -m hack.docs
 
 images: ## every program's image, with its bill of materials (root)
 	@hack/venv && .venv/bin/python -m hack.images build

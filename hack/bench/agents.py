@@ -25,7 +25,7 @@ from examples.refund import testing
 from hack.bench import stage
 from keelstep.domain import contract, revision
 from keelstep.domain.state import State
-from keelstep.events import clock, types, value
+from keelstep.events import clock, registry, types, value
 from keelstep.events.frame import Stored
 from keelstep.log import subjects
 from keelstep.log.identities import Role
@@ -154,7 +154,7 @@ class Run:
         self, writer: str, data: types.Data, *, attempt: int | None = None, trace_id: str = ""
     ) -> int:
         """Append an event as one of the hands; its seq."""
-        log, name = self.log(writer), types.NAMES[type(data)]
+        log, name = self.log(writer), registry.NAMES[type(data)]
         await log.refresh()
 
         def propose(state: State) -> Proposal:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from hack.bench.benches import (
     append,
+    contracts,
     first_event,
     fold,
     kill,
@@ -12,6 +13,7 @@ from hack.bench.benches import (
     projector,
     real_pod,
     resume,
+    rules,
     scale,
     steps,
     store_credit,
@@ -39,6 +41,7 @@ class Bench:
 
 BENCHES = (
     Bench(name="fold", question="how fast does a log become a state?", run=fold.run),
+    Bench(name="rules", question="what do rules and schemas cost a call?", run=rules.run),
     Bench(name="append", question="what does one durable event cost its writer?", run=append.run),
     Bench(name="steps", question="what does a durable step cost, end to end?", run=steps.run, has_peers=True),
     Bench(name="tool-call", question="what does governance add to a tool call?", run=tool_call.run),
@@ -59,6 +62,7 @@ BENCHES = (
         name="operator-load", question="what does the operator cost with many runs?", run=operator_load.run
     ),
     Bench(name="kill", question="how soon does a kill stop 200 runs in a tight loop?", run=kill.run),
+    Bench(name="contracts", question="what do 10,000 contracts in 100 tenants cost?", run=contracts.run),
     Bench(name="throughput", question="how many runs a second are carried?", run=throughput.run),
     Bench(name="scale", question="what does the operator cost where much has gathered?", run=scale.run),
     Bench(

@@ -17,7 +17,7 @@ import msgspec
 from nats.aio.client import Client
 
 from hack.corpus import expectation, kept
-from hack.local import world
+from hack.local import careful, world
 from hack.local.platform import Platform
 from hack.local.world import REQUESTER, Tenant
 from keelstep.events import signing
@@ -75,6 +75,13 @@ def _rejected(tenant: Tenant, name: str) -> None:
     tenant.until_phase(name, "Succeeded")
 
 
+def _asked_by_a_rule(tenant: Tenant, name: str) -> None:
+    rule = {"name": "seen", "when": "true", "effect": "Escalate", "message": "A person must see this."}
+    _patch(tenant, "toolcontract", "refund.issue", json.dumps({"spec": {"policy": [rule]}}))
+    _approved(tenant, name)
+    _patch(tenant, "toolcontract", "refund.issue", '{"spec":{"policy":[]}}')
+
+
 def _suspended(tenant: Tenant, name: str) -> None:
     _ask(tenant, name, REFUND)
     gate = tenant.until_gate(name)
@@ -97,6 +104,24 @@ def _unknown(tenant: Tenant, name: str) -> None:
     tenant.platform.shop("POST", "/faults", {"path": "/credits", "mode": "cut-after-commit"})
     _ask(tenant, name, CREDIT)
     tenant.until_phase(name, "Succeeded")
+
+
+def _undone(tenant: Tenant, name: str) -> None:
+    """Nobody knows of the credit; the reply fails for good; then the credit is found and revoked."""
+    careful.apply(
+        tenant,
+        {
+            "credit.grant": {"retryable": [], "reconcile": careful.FIND},
+            "credits.find": {"retryable": []},
+            "ticket.reply": {"retryable": [], "onExhaust": "Compensate"},
+        },
+    )
+    shop = tenant.platform.shop
+    shop("POST", "/faults", {"path": "/credits", "mode": "cut-after-commit"})
+    shop("POST", "/faults", {"path": "/orders/1042/credits", "mode": "fail", "status": 500, "times": 2})
+    shop("POST", "/faults", {"path": "/tickets", "mode": "fail", "status": 422})
+    _ask(tenant, name, CREDIT, strategy=careful.AGENT)
+    tenant.until_phase(name, "Failed")
 
 
 def _taken_over(tenant: Tenant, name: str) -> None:
@@ -154,9 +179,11 @@ RUNS: dict[str, tuple[str, Callable[[Tenant, str], None]]] = {
     "malformed-arguments": ("The model's first arguments do not fit; it is told, and does better.", _malformed),
     "approved-refund": ("A person approves a refund; it is made once, under a second attempt.", _approved),
     "rejected-refund": ("A person rejects a refund; the run tells the customer and ends.", _rejected),
+    "asked-by-a-rule": ("A rule of the contract asks for a person, who approves.", _asked_by_a_rule),
     "suspended": ("Held and let go on while a person is asked.", _suspended),
     "cancelled": ("Cancelled while a person is asked.", _cancelled),
     "unknown-outcome": ("The tool's answer is lost after it has booked; nobody knows, nothing is repeated.", _unknown),
+    "undone": ("Nobody knows of a credit; the run fails; a read finds the credit, and it is revoked.", _undone),
     "taken-over": ("A gateway dies in mid-call; another performs it again under the same key.", _taken_over),
     "killed-among-voids": ("Killed in mid-call, after messages of a stolen token and an unsigned one.", _killed_among_voids),
     "newer-version": ("A signed event of a version that version 1 does not know: nothing is decided past it.", _newer),
@@ -166,7 +193,7 @@ RUNS: dict[str, tuple[str, Callable[[Tenant, str], None]]] = {
 
 def _ask(tenant: Tenant, name: str, goal: str, strategy: str = SUPPORT) -> None:
     spec: dict[str, Any] = {"strategyRef": {"name": strategy}, "goal": goal, "requestedBy": REQUESTER}
-    if strategy == SUPPORT:
+    if strategy in (SUPPORT, careful.AGENT):
         spec["inputs"] = {"customer_name": "Lena Brandt"}
     asked = {
         "apiVersion": "keelstep.io/v1alpha1",

@@ -1,6 +1,6 @@
 """Build the site: `python -m hack.docs`. It lies in build/docs/site, every link of it followed.
 
-Needs requirements/docs.txt. It writes nothing outside build/docs.
+It writes nothing outside build/docs.
 """
 
 import argparse

@@ -10,7 +10,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LISTENERS = ("broker", "shop", "model", "views")
 _NODE_PORTS = ("-route", "-monitor")
 """What each of several brokers listens on beside its own port."""
+_NOTHING: Mapping[str, str] = {}
 DEFINITIONS = ("crds", "policies/rbac", "policies/admission")
 
 
@@ -183,11 +184,16 @@ class Platform:
         """Start a gateway, with more environment where a test wants it."""
         return self._start_program(programs.gateway(self.places, self.installed, name=name, **extra))
 
-    def start_views(self) -> None:
-        """Start Postgres, the projector and the views API, and make the API server forward to it."""
+    def start_views(
+        self, *, projector: Mapping[str, str] = _NOTHING, views: Mapping[str, str] = _NOTHING
+    ) -> None:
+        """Start Postgres, the projector and the views API, and make the API server forward to it.
+
+        Both get more environment where a test wants it.
+        """
         self._start(programs.postgres_server(self.places), _accepts(self.places.postgres))
-        self._start_program(programs.projector(self.places, self.installed))
-        self._start_program(programs.views(self.places, self.installed))
+        self._start_program(programs.projector(self.places, self.installed, **projector))
+        self._start_program(programs.views(self.places, self.installed, **views))
         service = registration.build_local_service(self.places.views_port)
         api = registration.build_api_service(self.plane.ca_file.read_bytes(), port=self.places.views_port)
         admin = self.kubectl("admin")

@@ -149,7 +149,7 @@ def projector(places: Places, installed: Installation, *, name: str = "projector
     return _component(places, name, (str(BIN / "keelstep-projector"),), environment)
 
 
-def views(places: Places, installed: Installation) -> Component:
+def views(places: Places, installed: Installation, **extra: str) -> Component:
     """What answers `kubectl get executiontraces`."""
     environment = {
         **_broker(places, installed, "reader"),
@@ -158,6 +158,7 @@ def views(places: Places, installed: Installation) -> Component:
         "KEELSTEP_VIEWS_CERT_FILE": str(places.views_pair.certificate),
         "KEELSTEP_VIEWS_KEY_FILE": str(places.views_pair.key),
         "KEELSTEP_REQUESTHEADER_CA_FILE": str(places.requestheader_ca),
+        **extra,
     }
     return _component(places, "views", _module("keelstep.views"), environment)
 

@@ -4,6 +4,7 @@
     ├── Stalled                    a person must act: retrying changes nothing
     │   ├── UndecidableError         the log holds an event this program does not know
     │   ├── NameInUseError           the name belongs to another run
+    │   ├── LogArchivedError         this run is over, and its log is in an archive
     │   ├── NameUnreadableError      what is recorded under a name is no record
     │   ├── IdentityRefusedError     the broker does not accept these credentials
     │   ├── InstallationError        the folder is no complete installation
@@ -80,6 +81,17 @@ class NameInUseError(Stalled):
         super().__init__("NameInUse", message)
         self.xid = xid
         """The run that has the name."""
+
+
+class LogArchivedError(Stalled):
+    """Whoever applied the Execution must choose another name to have it done once more."""
+
+    def __init__(self, message: str, xid: str, *, phase: str, ended_at: str) -> None:
+        super().__init__("LogArchived", message)
+        self.xid = xid
+        self.phase = phase
+        """How it ended, in the words of an Execution's status."""
+        self.ended_at = ended_at
 
 
 class NameUnreadableError(Stalled):

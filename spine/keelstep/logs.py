@@ -1,10 +1,13 @@
 """How do programs log? One JSON object a line on standard error: past tense, key-values, never a payload.
 
-`bind` adds what every later line of this task carries, e.g. `trace_id` and `execution`.
+A line about a run says which: `execution` (its id, the same in every program, view and trace), `tenant`, and, once it
+has begun, `trace_id`. Whoever works on a run says so once, and every later line of that task carries it.
 """
 
+import contextlib
 import logging
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
@@ -43,3 +46,20 @@ def configure(program: str, level: str = "INFO") -> None:
 def bind(**values: object) -> None:
     """Add key-values to every later line of this task and those it starts."""
     structlog.contextvars.bind_contextvars(**values)
+
+
+def concern(execution: str, trace_id: str) -> None:
+    """From here on this task works on one run; it has no trace before it has begun."""
+    bind(execution=execution, **({"trace_id": trace_id} if trace_id else {}))
+
+
+@contextlib.contextmanager
+def about(**values: object) -> Iterator[None]:
+    """Add key-values to every line within; with the block ends also what is bound in it."""
+    before = structlog.contextvars.get_contextvars()
+    bind(**values)
+    try:
+        yield
+    finally:
+        structlog.contextvars.clear_contextvars()
+        bind(**before)

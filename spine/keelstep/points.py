@@ -15,7 +15,7 @@ import signal
 from collections.abc import Iterator, Mapping
 
 from keelstep import errors
-from keelstep.events import types
+from keelstep.events import registry, types
 
 _PROGRAMS: Mapping[types.Writer, str] = {
     types.Writer.OPERATOR: "operator",
@@ -57,7 +57,7 @@ _armed: dict[str, tuple[signal.Signals, int]] = {}
 
 def every() -> Iterator[str]:
     """The name of every point there is."""
-    for name, kind in types.KINDS.items():
+    for name, kind in registry.KINDS.items():
         for writer in sorted(kind.writers):
             yield f"{_PROGRAMS[writer]}.before.{name}"
             yield f"{_PROGRAMS[writer]}.after.{name}"

@@ -3,7 +3,8 @@
 --list                 the cases, one a line, and how many
 --only TEXT            cases whose id contains it; given twice, both
 --resume               go on where the last run of this seed ended
---record               play every scenario undisturbed and write boundaries.json anew
+--report               the table of everything that was played, of all seeds
+--record               play every scenario undisturbed and write boundaries.json anew; with --only, those of it
 --defects              seed each defect and see whether the checker names it
 --controls             the same runs without the defects: nothing may be found
 """
@@ -30,16 +31,21 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], help="cases whose id contains this")
     parser.add_argument("--list", action="store_true", help="name the cases and play none")
     parser.add_argument("--resume", action="store_true", help="skip what build/chaos already knows")
+    parser.add_argument(
+        "--report", action="store_true", help="one table of every seed in build/chaos; play none"
+    )
     parser.add_argument("--record", action="store_true", help="record which points each scenario passes")
     parser.add_argument("--defects", action="store_true", help="prove the checker by seeded defects")
     parser.add_argument("--controls", action="store_true", help="play the same runs without the defects")
     arguments = parser.parse_args()
+    if arguments.report:
+        return _report()
     if arguments.defects or arguments.controls:
         if not _named(arguments.only):
             parser.error(f"no defect is of that name; there are {', '.join(proofs.RECIPES)}")
         return _prove(arguments.only, is_seeded=arguments.defects)
     wanted = (
-        cases.undisturbed()
+        [case for case in cases.undisturbed() if all(text in case.id for text in arguments.only)]
         if arguments.record
         else cases.chosen(arguments.seed, arguments.sample, arguments.only)
     )
@@ -55,10 +61,19 @@ def main() -> int:
     played = _play([case for case in wanted if case.id not in book.results], book)
     if arguments.record:
         found = {result.case.scenario: dict(sorted(result.passed.items())) for result in played}
-        cases.FILE.write_text(json.dumps(found, indent=1) + "\n")
-    _say(book.table())
+        kept = dict(cases.recorded()) if arguments.only else {}
+        cases.FILE.write_text(json.dumps({**kept, **found}, indent=1) + "\n")
+    _say(report.table([book]))
     _say(f"{book.summary()}; {book.path}")
     return 1 if book.failed else 0
+
+
+def _report() -> int:
+    books = report.books()
+    _say(report.table(books))
+    for book in books:
+        _say(f"seed {book.seed}: {book.summary()}")
+    return 1 if any(book.failed for book in books) else 0
 
 
 def _play(wanted: Sequence[Case], book: report.Book) -> list[matrix.Result]:

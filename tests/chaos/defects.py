@@ -41,32 +41,31 @@ def _module(name: str) -> Any:
 
 def _no_fence() -> None:
     """Whatever comes, it is stored behind everything else."""
-    spine = _module("keelstep.log.spine")
-
-    request = spine._request
+    spine, publish = _module("keelstep.log.spine"), _module("keelstep.log.publish")
+    send = publish.send
 
     async def unfenced(nc: Any, subject: str, payload: bytes, headers: dict[str, str]) -> Any:
         kept = {name: text for name, text in headers.items() if name not in _FENCE}
-        return await request(nc, subject, payload, kept)
+        return await send(nc, subject, payload, kept)
 
     _FENCE = (spine.EXPECTED, spine.EXPECTED_SUBJECT)
-    spine._request = unfenced
+    publish.send = unfenced
 
 
 def _claim_last() -> None:
     """Send first; the claim and the result of what was answered come then."""
-    call, clock = _module("keelstep.domain.call"), _module("keelstep.events.clock")
+    call, cel, clock = (_module(f"keelstep.{name}") for name in ("domain.call", "domain.cel", "events.clock"))
     performer = _module("keelstep_gateway.perform").Performer
-    tool_calls = _module("keelstep_gateway.toolcalls").ToolCalls
+    wishes = _module("keelstep_gateway.wishes").Wishes
     work_type = _module("keelstep_gateway.records").Work
-    apply, tries, record = tool_calls._apply, performer._try, performer._record
+    apply, tries, record = wishes._apply, performer._try, performer._record
     answered: dict[str, Any] = {}
 
-    async def late(self: Any, hold: Any, gathered: Any, place: Any) -> None:
-        verdict = call.decide_tool(gathered.ask(hold.log.state))
-        if isinstance(verdict, call.Perform) and verdict.needs_claim:
+    async def late(self: Any, hold: Any, wish: Any, held: Any) -> None:
+        verdict = wish.decide(hold.log.state, cel.here)
+        if isinstance(verdict, call.Perform) and verdict.needs_claim and wish.undoes is None:
             work = work_type(
-                place=place,
+                place=wish.place,
                 tool=verdict.planned.tool,
                 spec=verdict.spec,
                 args=verdict.planned.args,
@@ -77,8 +76,8 @@ def _claim_last() -> None:
                 claim_seq=None,
                 boot_deadline=clock.boot() + 10 * clock.SECOND,
             )
-            await self.performer.perform(hold, work, gathered.args)
-        await apply(self, hold, gathered, place)
+            await self.performer.perform(hold, work, wish.args)
+        await apply(self, hold, wish, held)
 
     async def remembered(self: Any, hold: Any, work: Any, *rest: Any) -> Any:
         known = answered.pop(work.key, None)
@@ -90,7 +89,7 @@ def _claim_last() -> None:
         else:
             await record(self, hold, work, tried, *rest)
 
-    tool_calls._apply, performer._try, performer._record = late, remembered, kept
+    wishes._apply, performer._try, performer._record = late, remembered, kept
 
 
 def _wrong_key() -> None:
@@ -163,38 +162,12 @@ def _accept_void() -> None:
 
 def _mine_by_id() -> None:
     """An event of my id is mine."""
-    structs = _module("msgspec.structs")
-    envelope = _module("keelstep.events.envelope")
     spine = _module("keelstep.log.spine")
 
-    catch_up = spine.Log._catch_up
-    look_for = spine.Log._look_for
+    def by_id(self: Any, stored: Any, sought: bytes) -> bool:
+        return bool(json.loads(stored.payload)["id"] == json.loads(sought)["id"])
 
-    async def by_id(self: Any, payload: bytes, *rest: Any) -> Any:
-        wanted = json.loads(payload)["id"]
-
-        async def relabelled() -> Any:
-            return [
-                (structs.replace(stored, payload=payload), outcome)
-                if isinstance(outcome, envelope.Event) and outcome.envelope.id == wanted
-                else (stored, outcome)
-                for stored, outcome in await catch_up(self)
-            ]
-
-        return await look_for(_Seeing(self, relabelled), payload, *rest)
-
-    spine.Log._look_for = by_id
-
-
-class _Seeing:
-    """A log that reads through other eyes."""
-
-    def __init__(self, log: Any, catch_up: Callable[[], Any]) -> None:
-        self._log = log
-        self._catch_up = catch_up
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._log, name)
+    spine.Log._is_mine = by_id
 
 
 def _result_yields() -> None:

@@ -6,6 +6,7 @@ them something acknowledged was lost, or something was done twice. Cases whose b
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Book:
             "findings": [{"name": each.name, "about": each.about} for each in result.findings],
         }
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"seed": self.seed, "table": self._counted(), "cases": list(self.results.values())}
+        content = {"seed": self.seed, "table": self.counted(), "cases": list(self.results.values())}
         draft = self.path.with_suffix(".draft")
         draft.write_text(json.dumps(content, indent=1) + "\n")
         draft.replace(self.path)
@@ -59,22 +60,7 @@ class Book:
         told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
         return f"{len(self.results)} cases in {seconds:.0f} s: {told or 'none'}"
 
-    def table(self) -> str:
-        """Faults by programs: cases / lost / twice."""
-        counted = self._counted()
-        lines = ["| fault | " + " | ".join(_PROGRAMS) + " |", "|---" * (len(_PROGRAMS) + 1) + "|"]
-        for fault, row in sorted(counted.items()):
-            cells = []
-            for program in _PROGRAMS:
-                total = Counter[str]()
-                for point, counts in row.items():
-                    if point.startswith(program):
-                        total.update(counts)
-                cells.append(f"{total['cases']} / {total['lost']} / {total['twice']}" if total else "–")
-            lines.append(f"| {fault} | " + " | ".join(cells) + " |")
-        return "\n".join([*lines, "Each cell: cases / with something lost / with something done twice."])
-
-    def _counted(self) -> dict[str, dict[str, dict[str, int]]]:
+    def counted(self) -> dict[str, dict[str, dict[str, int]]]:
         """Fault → boundary → cases, lost, twice."""
         counted: dict[str, dict[str, dict[str, int]]] = {}
         for each in self.results.values():
@@ -88,3 +74,31 @@ class Book:
             cell["lost"] += bool(names & rules.LOST)
             cell["twice"] += bool(names & rules.DOUBLED)
         return counted
+
+
+def books() -> list[Book]:
+    """What was written down of every seed."""
+    found = []
+    for file in sorted(FOLDER.glob("seed-*.json")):
+        content = json.loads(file.read_text())
+        cases = {each["id"]: each for each in content["cases"]}
+        found.append(Book(seed=content["seed"], path=file, results=cases))
+    return sorted(found, key=lambda book: book.seed)
+
+
+def table(books: Sequence[Book]) -> str:
+    """Faults by programs, of all books together: cases / lost / twice."""
+    cells: dict[str, dict[str, Counter[str]]] = {}
+    for book in books:
+        for fault, row in book.counted().items():
+            for point, counts in row.items():
+                cells.setdefault(fault, {}).setdefault(point.split(".")[0], Counter()).update(counts)
+    lines = ["| fault | " + " | ".join(_PROGRAMS) + " |", "|---" * (len(_PROGRAMS) + 1) + "|"]
+    for fault, found in sorted(cells.items()):
+        shown = [_cell(found.get(program, Counter())) for program in _PROGRAMS]
+        lines.append(f"| {fault} | {' | '.join(shown)} |")
+    return "\n".join([*lines, "", "Each cell: cases / with something lost / with something done twice."])
+
+
+def _cell(total: Counter[str]) -> str:
+    return f"{total['cases']} / {total['lost']} / {total['twice']}" if total else "–"

@@ -61,6 +61,29 @@ def _overdue(play: Play) -> None:
     play.release()
 
 
+def _found_out(play: Play) -> None:
+    """The shop answers 500 and books nothing; nobody can tell until its books can be read."""
+    play.misbehave("/credits", "fail", status=500)
+    play.misbehave("/orders/1042/credits", "fail", status=500)
+    play.ask()
+    play.until_over()
+
+
+def _undone(play: Play) -> None:
+    """It books and does not answer; its books can be read only once the run has failed."""
+    play.misbehave("/credits", "cut-after-commit")
+    play.misbehave("/orders/1042/credits", "fail", status=500)
+    play.ask()
+    play.until_over()
+
+
+def _overdue_undone(play: Play) -> None:
+    play.misbehave("/orders/1071", "hold")
+    play.ask()
+    play.until_over()
+    play.release()
+
+
 def _suspended(play: Play) -> None:
     play.misbehave("/credits", "hold")
     play.ask()
@@ -199,6 +222,12 @@ ALL: tuple[Scenario, ...] = (
         effects={"refund 5.00": 1},
     ),
     Scenario(
+        name="escalated",
+        story=_approved,
+        shows=_CLAIMED | {"policy.evaluated", "gate.requested", "gate.decided{approved}"} | _DONE,
+        effects={"credit 5.50": 1},
+    ),
+    Scenario(
         name="rejected",
         story=_rejected,
         shows=_BEGIN | {"gate.requested", "gate.decided{rejected}", "tool.result{denied}"} | _DONE,
@@ -238,6 +267,39 @@ ALL: tuple[Scenario, ...] = (
         ends=("Failed",),
         effects={"credit 3.00": 1, "reply once": 1},
         deadline_seconds=4,
+    ),
+    Scenario(
+        name="found-out",
+        story=_found_out,
+        shows=_CLAIMED | {"tool.result{unknown}", "tool.reconciled{failed}"} | _DONE,
+        effects={"credit 2.00": 1},
+        loses_calls=True,
+    ),
+    Scenario(
+        name="undone",
+        story=_undone,
+        shows=_BEGIN
+        | {
+            "tool.called",
+            "tool.result{unknown}",
+            "tool.result{failed}",
+            "exec.unwinding",
+            "tool.reconciled{ok}",
+        }
+        | {"tool.result{ok}", "exec.finished{failed}"},
+        ends=("Failed",),
+        effects={"credit 2.50": 1, "revocation 2.50": 1},
+        loses_calls=True,
+    ),
+    Scenario(
+        name="overdue-undone",
+        story=_overdue_undone,
+        shows=_CLAIMED | {"exec.unwinding", "exec.finished{failed}"},
+        ends=("Failed",),
+        effects={"credit 2.75": 1, "revocation 2.75": 1},
+        deadline_seconds=6,
+        loses_calls=True,
+        holds_calls=True,
     ),
     Scenario(
         name="killed-run",

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from keelstep import points
-from keelstep.events import types
+from keelstep.events import registry
 from tests.chaos import cases, faults, scenarios
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -138,7 +138,7 @@ def test_every_point_is_passed_by_a_scenario(point: str) -> None:
 
 def _outcomes() -> Iterator[str]:
     """Every event type, with every word its data can carry."""
-    for name, kind in types.KINDS.items():
+    for name, kind in registry.KINDS.items():
         words: list[str] = []
         for field in ("status", "verdict", "outcome"):
             words += get_args(kind.data.__annotations__.get(field, ()))
@@ -166,7 +166,7 @@ def test_what_is_said_to_have_no_source_has_none() -> None:
         if isinstance(node, ast.Attribute)
     }
     for name in {each.partition("{")[0] for each in scenarios.WITHOUT_SOURCE}:
-        assert types.KINDS[name].data.__name__ not in written
+        assert registry.KINDS[name].data.__name__ not in written
 
 
 def test_every_boundary_that_is_recorded_is_a_point() -> None:

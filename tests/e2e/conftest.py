@@ -10,7 +10,7 @@ from hack.local import world
 from hack.local.platform import Platform
 from hack.local.world import Tenant
 
-SCRIPTS = [Path(__file__).parent / name for name in ("bad_input.yaml", "builtins.yaml")]
+SCRIPTS = [Path(__file__).parent / name for name in ("bad_input.yaml", "builtins.yaml", "undone.yaml")]
 _TRACE = b"Traceback (most recent call last)"
 
 

@@ -95,13 +95,11 @@ def test_what_holds_a_node_together_is_killed_and_up_brings_all_back_with_its_im
     os.kill(holder, signal.SIGKILL)
 
     until(lambda: not link.exists(beside.folder), "the wire has gone")
-    status = conftest.status_of(configured, "beside")
-    assert {part for part, pid in status.items() if pid is None} >= {
-        "node",
-        "containerd",
-        "kubelet",
-        "coredns",
-    }
+
+    def gone() -> set[str]:
+        return {part for part, pid in conftest.status_of(configured, "beside").items() if pid is None}
+
+    until(lambda: gone() >= {"node", "containerd", "kubelet", "coredns"}, "no part of it is left")
     again = lifecycle.up(configured, "beside", "containerd", SHOWN)
     assert again.is_healthy
     until(lambda: _restarts(one, "kept") == 1, "the Pod runs again, of the same image")

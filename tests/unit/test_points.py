@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from keelstep import errors, points
-from keelstep.events import types
+from keelstep.events import registry, types
 
 _PROGRAM = """
 from keelstep import points
@@ -50,7 +50,7 @@ def test_what_is_no_point_is_refused(text: str) -> None:
 def test_every_append_of_every_program_has_two_points() -> None:
     """Before and after, by construction."""
     known = set(points.every())
-    for name, kind in types.KINDS.items():
+    for name, kind in registry.KINDS.items():
         for writer in kind.writers:
             program = points.program("a1" if writer is types.Writer.RUNNER else writer.value)
             assert {f"{program}.before.{name}", f"{program}.after.{name}"} <= known

@@ -17,6 +17,7 @@ WRITERS = {
     "exec.resumed": "op",
     "exec.cancelled": "op",
     "exec.killed": "op",
+    "exec.unwinding": "op a",
     "exec.finished": "op a",
     "gate.decided": "op",
     "gate.requested": "a",
@@ -25,7 +26,9 @@ WRITERS = {
     "model.replied": "gw",
     "tool.called": "gw",
     "tool.retried": "gw",
+    "policy.evaluated": "gw",
     "tool.result": "gw a",
+    "tool.reconciled": "gw",
     "feedback.given": "op",
 }
 ENDS = ("exec.finished", "exec.killed")

@@ -159,7 +159,7 @@ def _what_must_be_asked_was_allowed(case: Case) -> Iterator[Finding]:
     used: Counter[int] = Counter()
     for claim in case.chain.of("tool.called"):
         data = claim.event["data"]
-        if data["tier"] < 3 and data["tool"] not in ("refund", "brief"):
+        if data["tier"] < 3 and data["tool"] not in ("refund", "brief", "ruled"):
             continue
         gate = asked.get(data.get("gate_seq"), {})
         place = (data["plan_seq"], data["index"])

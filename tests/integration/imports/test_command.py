@@ -10,7 +10,7 @@ import yaml
 from aiohttp import web
 
 from keelstep.kinds.contract import ToolContractSpec
-from tests.integration.imports.typed import keelstep
+from tests.integration.cli import program
 
 DOCUMENT = """
 openapi: 3.1.0
@@ -64,7 +64,9 @@ async def test_contracts_are_written_one_file_each_and_what_is_left_out_is_said(
     """Exit 1 because of what was left out; the rest is there."""
     folder = tmp_path / "contracts"
     server = ("--server", "https://shop.example", "-n", "refunds")
-    said = await keelstep("import", "openapi", file, *server, "--name-prefix", "shop", "-o", str(folder))
+    said = await program.run(
+        "contract", "import", "openapi", file, *server, "--name-prefix", "shop", "-o", str(folder)
+    )
     assert said.status == 1
     assert said.complaint == "2 contracts to review, 1 left out"
     assert "left out GET /orders.csv: it answers text/csv, not JSON" in said.stderr
@@ -89,20 +91,20 @@ async def test_what_a_person_corrected_is_not_overwritten(file: str, tmp_path: P
         "-o",
         str(tmp_path),
     )
-    assert (await keelstep(*arguments)).status == 0
+    assert (await program.run("contract", *arguments)).status == 0
     corrected = tmp_path / "get-order.yaml"
     await asyncio.to_thread(corrected.write_text, "corrected")
-    again = await keelstep(*arguments)
+    again = await program.run("contract", *arguments)
     assert (again.status, again.complaint) == (1, "0 contracts to review, 1 left out")
     assert await asyncio.to_thread(corrected.read_text) == "corrected"
-    assert (await keelstep(*arguments, "--overwrite")).status == 0
+    assert (await program.run("contract", *arguments, "--overwrite")).status == 0
     assert "getOrder" not in await asyncio.to_thread(corrected.read_text)
 
 
 async def test_a_document_is_read_from_its_address_and_names_its_server_from_there() -> None:
     """A server's path is relative to where the document lies."""
     async with serving(DOCUMENT) as url:
-        said = await keelstep("import", "openapi", url, "--only", "getOrder")
+        said = await program.run("contract", "import", "openapi", url, "--only", "getOrder")
     document = yaml.safe_load(said.output)
     assert document["spec"]["transport"]["http"]["url"] == url.replace("/shop.yaml", "/v1/orders/{id}")
 
@@ -125,7 +127,9 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
 async def test_a_mistake_is_answered_in_one_line(sentence: str, file: str) -> None:
     """And what to do."""
     arguments, status, part = MISTAKES[sentence]
-    said = await keelstep("import", "openapi", *(file if each == "FILE" else each for each in arguments))
+    said = await program.run(
+        "contract", "import", "openapi", *(file if each == "FILE" else each for each in arguments)
+    )
     assert said.status == status, said.stderr
     assert part in said.complaint
 
@@ -133,7 +137,7 @@ async def test_a_mistake_is_answered_in_one_line(sentence: str, file: str) -> No
 async def test_a_document_that_is_not_one_is_refused() -> None:
     """With what to do."""
     async with serving('{"swagger": "2.0"}') as url:
-        said = await keelstep("import", "openapi", url)
+        said = await program.run("contract", "import", "openapi", url)
     assert said.status == 2
     assert "convert it to OpenAPI 3" in said.complaint
 
@@ -141,14 +145,14 @@ async def test_a_document_that_is_not_one_is_refused() -> None:
 async def test_contracts_of_http_are_compared_with_the_document(file: str, tmp_path: Path) -> None:
     """Same; changed, with the place; gone."""
     page = tmp_path / "contracts.yaml"
-    said = await keelstep(
-        "import", "openapi", file, "--server", "https://shop.example/v1", "--only", "*Order"
+    said = await program.run(
+        "contract", "import", "openapi", file, "--server", "https://shop.example/v1", "--only", "*Order"
     )
     await asyncio.to_thread(page.write_text, said.output)
-    assert (await keelstep("diff", str(page), "--openapi", file)).status == 0
+    assert (await program.run("contract", "diff", str(page), "--openapi", file)).status == 0
     changed = DOCUMENT.replace("{type: object}", "{type: array}").replace("    delete:", "    trace:")
     async with serving(changed) as url:
-        again = await keelstep("diff", str(page), "--openapi", url)
+        again = await program.run("contract", "diff", str(page), "--openapi", url)
     assert again.status == 1
     assert again.stdout.splitlines() == [
         "get-order (GET /orders/{id}): Drifted",

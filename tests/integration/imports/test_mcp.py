@@ -11,8 +11,8 @@ import yaml
 from keelstep.imports.mcp import listing
 from keelstep.imports.mcp.listing import Server
 from keelstep.kinds.contract import ToolContractSpec
+from tests.integration.cli import program
 from tests.integration.gateway.transports import sdk
-from tests.integration.imports.typed import keelstep
 
 SERVER = (sys.executable, str(Path(__file__).parent / "incidents.py"))
 
@@ -34,7 +34,7 @@ def contracts(text: str) -> dict[str, ToolContractSpec]:
 async def imported(tmp_path: Path, **environment: str) -> Path:
     """Our own server's contracts, in a file; the server gets these variables whenever it runs."""
     variables = [f"{name}={value}" for name, value in environment.items()]
-    said = await keelstep("import", "mcp", "--", "env", *variables, *SERVER)
+    said = await program.run("contract", "import", "mcp", "--", "env", *variables, *SERVER)
     file = tmp_path / "incidents.yaml"
     file.write_text(said.output)
     return file
@@ -56,7 +56,7 @@ async def test_an_example_server_run_as_a_command_is_imported(example: str, exam
     """Each tool is a contract that the cluster would take, pinned to what the server says."""
     folder, module, names = COMMANDS[example]
     command = ("env", f"PYTHONPATH={examples / folder}", sys.executable, "-m", module)
-    found = contracts((await keelstep("import", "mcp", "--", *command)).output)
+    found = contracts((await program.run("contract", "import", "mcp", "--", *command)).output)
     assert set(found) >= names
     for spec in found.values():
         assert spec.transport.mcp is not None
@@ -87,7 +87,7 @@ async def test_an_example_server_is_imported_by_http(example: str, examples: Pat
     folder, arguments, name = SERVED[example]
     port = sdk.free_port()
     async with sdk.serving(examples, examples / folder, [*arguments, "--port", str(port)], port) as url:
-        found = contracts((await keelstep("import", "mcp", url)).output)
+        found = contracts((await program.run("contract", "import", "mcp", url)).output)
     server = found[name].transport.mcp
     assert server is not None
     assert server.http is not None
@@ -122,7 +122,9 @@ async def test_words_that_nobody_sees_are_shown(tmp_path: Path) -> None:
 
 async def test_only_what_was_asked_for_is_imported() -> None:
     """A glob over tools and names; a prefix before each name."""
-    said = await keelstep("import", "mcp", "--only", "list_*", "--name-prefix", "ops", "--", *SERVER)
+    said = await program.run(
+        "contract", "import", "mcp", "--only", "list_*", "--name-prefix", "ops", "--", *SERVER
+    )
     assert set(contracts(said.output)) == {"ops.list-incidents"}
 
 
@@ -130,7 +132,7 @@ async def test_a_server_that_says_the_same_has_not_drifted(tmp_path: Path) -> No
     """Exit 0, even where a person has narrowed the contract."""
     file = await imported(tmp_path)
     file.write_text(file.read_text().replace("maximum: 100", "maximum: 10"))
-    said = await keelstep("diff", str(file))
+    said = await program.run("contract", "diff", str(file))
     assert said.output.splitlines() == [
         "list-incidents (list_incidents): Same",
         "page-someone (page_someone): Same",
@@ -174,7 +176,7 @@ async def test_a_server_that_says_something_else_has_drifted(sentence: str, tmp_
     environment, verdict, changes = DRIFTS[sentence]
     file = await imported(tmp_path)
     variables = [f"{name}={value}" for name, value in environment.items()]
-    said = await keelstep("diff", "-o", "json", str(file), "--", "env", *variables, *SERVER)
+    said = await program.run("contract", "diff", "-o", "json", str(file), "--", "env", *variables, *SERVER)
     assert said.status == 1, said.stderr
     first, second = json.loads(said.stdout)
     assert (first["verdict"], first["changes"]) == (verdict, changes)
@@ -187,7 +189,7 @@ async def test_a_contract_that_pins_nothing_is_not_the_same(tmp_path: Path) -> N
     (first, *_) = yaml.safe_load_all(file.read_text())
     del first["spec"]["transport"]["mcp"]["pinned"]
     file.write_text(yaml.safe_dump(first))
-    said = await keelstep("diff", str(file))
+    said = await program.run("contract", "diff", str(file))
     assert (said.status, said.stdout.strip()) == (1, "list-incidents (list_incidents): Unpinned")
 
 
@@ -203,7 +205,7 @@ MISTAKES: dict[str, tuple[list[str], int, str]] = {
 async def test_a_server_that_cannot_be_asked_is_named(sentence: str) -> None:
     """One line, no stack trace."""
     target, status, part = MISTAKES[sentence]
-    said = await keelstep("import", "mcp", "--", *target)
+    said = await program.run("contract", "import", "mcp", "--", *target)
     assert said.status == status, said.stderr
     assert part in said.complaint
 
@@ -217,5 +219,7 @@ async def test_a_server_that_never_answers_is_given_up() -> None:
 
 async def test_a_list_of_five_thousand_tools_is_imported() -> None:
     """Long, and no reason to fail."""
-    said = await keelstep("import", "mcp", "--only", "tool_49*", "--", "env", "WIDE=5000", *SERVER)
+    said = await program.run(
+        "contract", "import", "mcp", "--only", "tool_49*", "--", "env", "WIDE=5000", *SERVER
+    )
     assert len(contracts(said.output)) == 111

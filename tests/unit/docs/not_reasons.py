@@ -1,19 +1,21 @@
 """Which CamelCase words of the programs are no reasons? Whoever writes a new one decides: here, or in the registry."""
 
 _KINDS = """
-AgentStrategy ApprovalGate ControllerRevision Event Execution ExecutionLog ExecutionTrace ExecutionVerification Namespace
-Lease Pod Secret SelfSubjectAccessReview SelfSubjectReview Service Status ToolContract ValidatingAdmissionPolicy
-ValidatingAdmissionPolicyBinding DeleteOptions PartialObjectMetadata *List
+AgentStrategy ApprovalGate ConfigMap ControllerRevision Deployment Event Execution ExecutionLog ExecutionTrace
+ExecutionVerification Namespace Lease PlatformPolicy Pod Secret SelfSubjectAccessReview SelfSubjectReview Service Status
+ToolContract ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding DeleteOptions PartialObjectMetadata *List
 """
 _CONDITIONS = """
-ResolvedRefs Stalled Succeeded True False Unknown
+Available ResolvedRefs Stalled Succeeded True False Unknown
 """
 _PHASES_AND_VERDICTS = """
-Broken Failed Incomplete Pending Scheduled Undecided Unwinding Verified Void WaitingForApproval
+Archived Broken Due Failed Incomplete Kept Open Over Pending Purged Scheduled Undecided Unnamed Verified Void
+WaitingForApproval
 """
 _VALUES = """
-Background Basic Bearer BearerToken ExternalName Failure Form Keyed Kill Multipart Never None Normal
-NotPerformed Opaque PerCall ReadOnly Reconcile RuntimeDefault Singleton Strategy Stream Tenant Tool Warning
+Background Basic Bearer BearerToken ExternalName Failure Form GiB Keyed KiB MiB Kill Multipart Never None Normal
+Call CallAgain Undone
+NotPerformed Opaque PerCall Publish ReadOnly Reconcile RuntimeDefault Singleton Strategy Stream Tenant Tool Warning
 """
 _OF_BUILTINS = """
 April August December February Friday January July June March May Monday November October Saturday September Sunday

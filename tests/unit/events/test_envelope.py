@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keelstep.events import envelope, types
+from keelstep.events import envelope, registry
 from keelstep.testing import builders
 
 RUN = builders.log().started().attempt().model().plan("orders.get", "refund.issue").result().gate(1)
@@ -133,7 +133,7 @@ def test_every_data_type_survives_being_written_and_read() -> None:
     """What a writer meant is what a reader sees."""
     for message, event in zip(RUN.messages, RUN.events, strict=True):
         assert envelope.decode(message.payload) == event
-        assert isinstance(event.data, types.KINDS[event.type].data)
+        assert isinstance(event.data, registry.KINDS[event.type].data)
 
 
 def apart(payload: bytes) -> object:
@@ -143,7 +143,7 @@ def apart(payload: bytes) -> object:
         head = msgspec.json.decode(payload, type=envelope.Envelope)
     except (ValueError, RecursionError):
         return None
-    kind = types.KINDS.get(head.type)
+    kind = registry.KINDS.get(head.type)
     if kind is None or head.v != envelope.VERSION:
         return head if head.v >= 1 else None
     try:

@@ -10,7 +10,8 @@ from keelstep.imports import draft, effects, naming, nodes, schemas
 from keelstep.imports.draft import Draft, Imported, Sketch, Skipped, UnusableError
 from keelstep.imports.mcp.listing import Described, Server
 from keelstep.imports.references import References
-from keelstep.kinds.contract import ErrorClass, SideEffect
+from keelstep.kinds.contract import SideEffect
+from keelstep.kinds.failure import ErrorClass
 
 _KEY_ARGUMENT = re.compile(r"idempotency[_-]?(key|token)", re.IGNORECASE)
 

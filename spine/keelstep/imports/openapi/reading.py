@@ -16,7 +16,8 @@ from keelstep.imports.openapi.answers import Answers
 from keelstep.imports.openapi.bodies import Body
 from keelstep.imports.openapi.document import Document, Operation
 from keelstep.imports.openapi.parameters import Parameters
-from keelstep.kinds.contract import ErrorClass, SideEffect
+from keelstep.kinds.contract import SideEffect
+from keelstep.kinds.failure import ErrorClass
 
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _RETRYABLE = [str(each) for each in ErrorClass]
