@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test down bench chaos chaos-smoke docs images verify generate
+.PHONY: help demo test e2e down bench chaos chaos-smoke docs images verify generate
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -9,6 +9,9 @@ demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide; M
 
 test: ## every check and every test, exactly what CI runs
 	@hack/venv && hack/verify-all.sh
+
+e2e: ## a whole installation by Helm on a real node, from its first day to its second (root)
+	@hack/venv && KEELSTEP_RELEASE=1 .venv/bin/python -m pytest tests/release -q -s -rs
 
 down: ## end what `make demo` started
 	@hack/venv && .venv/bin/python -m hack.demo down
