@@ -70,12 +70,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         ports = observatory.start(platform, collector.endpoint)
         tenant = furnished(platform)
         if binary is None:
-            _play(tenant)
+            _play(tenant, None)
             yield Seen(tenant=tenant, collector=collector, prometheus=None, why_none=why)
             return
         with observatory.prometheus(binary, folder / "prometheus", ports) as prometheus:
             tenant.until("Prometheus to see every program", lambda: _sees_all(prometheus))
-            _play(tenant)
+            _play(tenant, prometheus)
             yield Seen(tenant=tenant, collector=collector, prometheus=prometheus, why_none="")
 
 
@@ -83,9 +83,13 @@ def _sees_all(prometheus: Prometheus) -> bool:
     return prometheus.is_ready() and len(prometheus.ask("up == 1")) == len(PROGRAMS)
 
 
-def _play(tenant: Tenant) -> None:
+def _play(tenant: Tenant, prometheus: Prometheus | None) -> None:
     tenant.ask(*RUNS)
     tenant.answer(tenant.until_gate("refund-approved"), "Approved")
+    if prometheus is not None:
+        # a series that is there with its last value already never grew, and has no rate
+        decided = "sum(agent_gate_wait_seconds_count)"
+        tenant.until("the first decision to be scraped", lambda: _value(prometheus.ask(decided)))
     tenant.answer(tenant.until_gate("refund-rejected"), "Rejected")
     for run in RUNS:
         tenant.until_phase(run, "Succeeded")
