@@ -2,7 +2,7 @@
 .PHONY: help demo test e2e down bench chaos chaos-smoke docs images verify generate
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
 demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide; MODELS=DIR knows your models
 	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask) $(if $(MODELS),--models "$(MODELS)")
