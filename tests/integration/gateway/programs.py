@@ -18,6 +18,14 @@ from keelstep.testing.broker import RunningBroker
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 30.0
+CRASHES = {
+    "before the claim": "gateway.before.tool.called",
+    "with the claim stored": "gateway.after.tool.called",
+    "just before the first byte": "gateway.before.send",
+    "with the tool's answer, before the result": "gateway.before.tool.result",
+    "with the result stored, before the reply": "gateway.before.reply",
+}
+"""Where one may die in the middle of a call."""
 _COMMAND = "from keelstep_gateway.main import main; main()"
 
 

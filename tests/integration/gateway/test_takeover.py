@@ -10,7 +10,7 @@ from keelstep.events import types
 from keelstep.testing import eventually
 from tests.integration.gateway.conftest import Begin
 from tests.integration.gateway.driver import NOBODY, Spec
-from tests.integration.gateway.programs import Fleet, Program
+from tests.integration.gateway.programs import CRASHES, Fleet, Program
 
 CREDIT = ("credit.grant", {"order_id": "1042", "amount": "6.00"})
 REPLY = ("ticket.reply", {"ticket_id": "T-1042", "message": "Dear Lena"})
@@ -19,15 +19,6 @@ REPLY = ("ticket.reply", {"ticket_id": "T-1042", "message": "Dear Lena"})
 async def bookings(shop: Shop, key: str) -> int:
     """How often a key is in the shop's own ledger."""
     return len([each for each in await shop.ledger() if each["key"] == key])
-
-
-CRASHES = {
-    "before the claim": "gateway.before.tool.called",
-    "with the claim stored": "gateway.after.tool.called",
-    "just before the first byte": "gateway.before.send",
-    "with the tool's answer, before the result": "gateway.before.tool.result",
-    "with the result stored, before the reply": "gateway.before.reply",
-}
 
 
 @pytest.mark.parametrize("point", CRASHES.values(), ids=CRASHES.keys())

@@ -15,7 +15,7 @@ from tests.integration.gateway import answering
 from tests.integration.gateway.answering import Answer, Tool
 from tests.integration.gateway.conftest import Begin
 from tests.integration.gateway.driver import Run, Spec
-from tests.integration.gateway.programs import Fleet, Program
+from tests.integration.gateway.programs import CRASHES, Fleet, Program
 
 MADE = ("thing.make", {"name": "a"})
 
@@ -173,15 +173,6 @@ async def test_a_call_whose_outcome_is_unknown_is_found_out_about_before_it_is_u
     assert (result.status, "tool.reconciled" in await run.types()) == ("ok", True)
     (asked,) = tool.of("/drops")
     assert asked.body["id"] == "t-9"
-
-
-CRASHES = {
-    "before the claim": "gateway.before.tool.called",
-    "with the claim stored": "gateway.after.tool.called",
-    "just before the first byte": "gateway.before.send",
-    "with the tool's answer, before the result": "gateway.before.tool.result",
-    "with the result stored, before the reply": "gateway.before.reply",
-}
 
 
 @pytest.mark.parametrize("point", CRASHES.values(), ids=CRASHES.keys())

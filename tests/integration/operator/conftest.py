@@ -12,10 +12,5 @@ from tests.integration.operator.stage import Stage
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
 async def stage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Everything that runs."""
-    running = await stages.start(tmp_path_factory.mktemp("operator"))
-    try:
+    async with stages.running(tmp_path_factory.mktemp("operator")) as running:
         yield running
-    finally:
-        await running.operator.stop()
-        await running.broker.__aexit__(None, None, None)
-        running.governed.close()

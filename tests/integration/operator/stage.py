@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -243,13 +243,26 @@ def condition(found: api.Object, type_name: str) -> api.Object:
     return next((one for one in status(found).get("conditions", []) if one["type"] == type_name), {})
 
 
-async def start(folder: Path) -> Stage:
-    """Start everything."""
+@contextlib.asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Stage]:
+    """Everything, while the block lasts."""
     governed = await asyncio.to_thread(plane.start, folder / "plane")
-    broker = RunningBroker(folder)
-    await broker.__aenter__()
+    try:
+        async with RunningBroker(folder) as broker:
+            operator = OperatorProcess(_environment(folder, governed, broker), folder / "operator.log")
+            await operator.start()
+            try:
+                yield Stage(governed, broker, operator, folder)
+            finally:
+                await operator.stop()
+    finally:
+        await asyncio.to_thread(governed.close)
+
+
+def _environment(folder: Path, governed: plane.Governed, broker: RunningBroker) -> dict[str, str]:
+    """What the operator is started with."""
     files = broker.installation.folder
-    environment = {
+    return {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),
         "KEELSTEP_NATS_URL": broker.url,
@@ -265,6 +278,3 @@ async def start(folder: Path) -> Stage:
         "KEELSTEP_RESYNC_SECONDS": "2",
         "KEELSTEP_STATUS_REFRESH_SECONDS": "0.5",
     }
-    operator = OperatorProcess(environment, folder / "operator.log")
-    await operator.start()
-    return Stage(governed, broker, operator, folder)

@@ -26,13 +26,8 @@ from tests.integration.operator.stage import Stage, condition, status
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def own(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
     """Everything that runs, to be lost."""
-    running = await stages.start(tmp_path_factory.mktemp("loss"))
-    try:
+    async with stages.running(tmp_path_factory.mktemp("loss")) as running:
         yield running
-    finally:
-        await running.operator.stop()
-        await running.broker.__aexit__(None, None, None)
-        running.governed.close()
 
 
 async def test_what_is_done_and_archived_is_not_done_again(own: Stage, tmp_path: Path) -> None:
