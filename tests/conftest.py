@@ -3,6 +3,7 @@
 Nothing starts before a test asks for it.
 """
 
+import os
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,9 +14,13 @@ import pytest_asyncio
 
 from keelstep.testing.broker import RunningBroker
 
-# no test asserts a time, and a busy machine is no fault of the code's
+# no test asserts a time, and a busy machine is no fault of the code's; the same examples every time, so that a change
+# fails for what it changed: `KEELSTEP_EXPLORE=1 pytest tests/unit` looks for new ones
 hypothesis.settings.register_profile(
-    "keelstep", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "keelstep",
+    deadline=None,
+    derandomize="KEELSTEP_EXPLORE" not in os.environ,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("keelstep")
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from tests.integration.gitops import stages
 from tests.integration.gitops.scenes import SCENES
+from tests.integration.operator import stage as stages
 from tests.unit.gitops import health
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.integration.gitops import stages
+from tests.integration.operator import stage as stages
 from tests.integration.operator.stage import Stage
 
 
