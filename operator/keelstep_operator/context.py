@@ -43,6 +43,8 @@ class Done:
     """Questions to people, once computed, by the event that asked."""
     revoked: set[int] = field(default_factory=set)
     """Attempts whose identity is ended at the broker."""
+    cut_off: set[int] = field(default_factory=set)
+    """The same before its log was read, for as long as that may take."""
     dropped: set[int] = field(default_factory=set)
     """Attempts whose Secret is deleted."""
     unmade: int = 0

@@ -4,7 +4,7 @@ One `spine.Log` per execution, kept while it is used. Beside the fold a few mark
 questions need and the fold does not keep. Nothing here decides.
 """
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -33,8 +33,8 @@ class Held:
     """The last `exec.resumed`."""
     summaries: dict[int, Value] = field(default_factory=dict)
     """What the model said beside each plan, by the plan's ordinal."""
-    voids: int = 0
-    """Void messages met."""
+    voids: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Void messages met, by writer and reason."""
 
     @property
     def state(self) -> State:
@@ -86,16 +86,22 @@ class Logs:
             if state.is_over:
                 self.over.add(state.xid)
             if isinstance(outcome, execution.Void):
-                held.voids += 1
-                log.warning(
-                    "message_void",
-                    execution=state.xid,
-                    trace_id=state.trace_id,
-                    tenant=state.tenant,
-                    position=outcome.position,
-                    writer=stored.writer,
-                    reason=outcome.reason,
-                )
+                alike = (stored.writer, outcome.reason)
+                held.voids[alike] += 1
+                times = held.voids[alike]
+                if (
+                    times.bit_count() == 1
+                ):  # the 1st, 2nd, 4th, 8th …: who floods the log does not flood this one
+                    log.warning(
+                        "message_void",
+                        execution=state.xid,
+                        trace_id=state.trace_id,
+                        tenant=state.tenant,
+                        position=outcome.position,
+                        writer=stored.writer,
+                        reason=outcome.reason,
+                        times=times,
+                    )
                 if self.on_void is not None:
                     self.on_void(state.tenant, state.xid, outcome.reason)
             elif isinstance(outcome, envelope.Event):

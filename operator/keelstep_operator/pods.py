@@ -175,6 +175,14 @@ def secret_credentials(found: Object) -> str:
         return ""
 
 
+def number(execution: str, pod: Object) -> int:
+    """The attempt that a Pod's name stands for; 0 where it is none of this execution's."""
+    label = pod["metadata"].get("labels", {}).get(names.LABEL_ATTEMPT, "")
+    if not label.isdigit() or pod["metadata"]["name"] != names.pod(execution, int(label)):
+        return 0
+    return int(label)
+
+
 def read(found: Object, *, uid: str, xid: str, number: int) -> facts.Pod:
     """What a Pod's status means for its attempt."""
     metadata, status = found["metadata"], found.get("status", {})

@@ -16,6 +16,7 @@ from keelstep.events.signing import Keyring
 from keelstep.log import connection, subjects
 from keelstep.log.objects import Objects
 from keelstep.log.spine import Author, Log
+from keelstep.log.tokens import Credentials
 from keelstep_runner.ask import Gateway
 from keelstep_runner.loop import Loop
 from keelstep_runner.settings import Settings
@@ -55,11 +56,12 @@ async def _run(chosen: Settings) -> int:
 async def _attempt(chosen: Settings) -> str:
     try:
         keyring = Keyring.parse((chosen.identity_dir / "keyring.json").read_bytes())
+        credentials = Credentials.parse((chosen.identity_dir / "identity.creds").read_text())
     except (OSError, ValueError) as error:
         raise errors.SettingsError(f"KEELSTEP_IDENTITY_DIR: {error}") from error
     nc = await connection.connect(
         chosen.nats_url,
-        chosen.identity_dir / "identity.creds",
+        credentials,
         f"runner-{chosen.execution_id}-{subjects.attempt(chosen.attempt)}",
         inbox_prefix=subjects.inbox(chosen.execution_id, chosen.attempt),
         tls_ca=chosen.nats_ca_file,

@@ -65,7 +65,7 @@ Verdict = Next | Again | Later | Exhausted | Forged | None
 def decide(facts: Facts) -> Verdict:
     """What the current attempt needs; None where it runs, or where none may."""
     state = facts.state
-    if not may_run(state) or not facts.may_have_pods or facts.stop is not None:
+    if not may_run(state) or not facts.may_have_pods or facts.stop is not None or facts.wants_kill:
         return None
     if state.attempt == 0:
         return Next(reason="Started")

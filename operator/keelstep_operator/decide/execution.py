@@ -241,8 +241,7 @@ def _effects(facts: Facts) -> list[actions.Action]:
     """What must be so in Kubernetes and at the broker, given the log."""
     execution = facts.execution
     todo: list[actions.Action] = []
-    wants_kill = execution is not None and execution.spec.kill_switch.engaged
-    if execution is not None and wants_kill and facts.stop is None and not facts.state.is_over:
+    if execution is not None and facts.wants_kill and facts.stop is None and not facts.state.is_over:
         todo.append(actions.EngageKill(reason=execution.spec.kill_switch.reason or "kill switch"))
     if facts.state.is_over:
         todo += _after_the_end(facts)
@@ -381,7 +380,7 @@ def _is_unwanted(facts: Facts) -> bool:
         or execution.metadata.deletion_timestamp is not None
         or execution.spec.cancel
         or execution.spec.suspend
-        or execution.spec.kill_switch.engaged
+        or facts.wants_kill
     )
 
 

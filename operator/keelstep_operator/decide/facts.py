@@ -143,6 +143,11 @@ class Facts:
         return self.execution is None and not self.is_deleted
 
     @property
+    def wants_kill(self) -> bool:
+        """A person engaged its own kill switch, whether or not that is in CONTROL yet."""
+        return self.execution is not None and self.execution.spec.kill_switch.engaged
+
+    @property
     def may_have_pods(self) -> bool:
         """The resource that owns them is there to stay; of one that is being deleted they are collected."""
         return self.execution is not None and self.execution.metadata.deletion_timestamp is None

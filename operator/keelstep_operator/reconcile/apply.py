@@ -10,12 +10,11 @@ from typing import assert_never
 import structlog
 
 from keelstep import errors, kinds, kube, points
-from keelstep.domain.state import State
 from keelstep.kinds import names
 from keelstep_operator import identity, pods
 from keelstep_operator.context import Context
 from keelstep_operator.decide import actions, gate
-from keelstep_operator.reconcile import gather
+from keelstep_operator.reconcile import cutting, gather
 from keelstep_operator.reconcile.gather import Situation
 
 log = structlog.get_logger(__name__)
@@ -46,7 +45,7 @@ async def cut_off(ctx: Context, situation: Situation) -> None:
     Raises:
         errors.BrokerError: they may still be valid; do it again.
     """
-    await revoke(ctx, situation.facts.state, range(1, situation.facts.state.attempt + 1))
+    await cutting.revoke(ctx, situation.facts.state, range(1, situation.facts.state.attempt + 1))
 
 
 async def _do(ctx: Context, situation: Situation, action: actions.Action) -> None:
@@ -56,7 +55,7 @@ async def _do(ctx: Context, situation: Situation, action: actions.Action) -> Non
         case actions.EndPod():
             await _end_pod(ctx, situation, action)
         case actions.Revoke():
-            await revoke(ctx, situation.facts.state, action.attempts)
+            await cutting.revoke(ctx, situation.facts.state, action.attempts)
         case actions.DropSecrets():
             await _drop_secrets(ctx, situation, action.attempts)
         case actions.OpenGate():
@@ -156,25 +155,6 @@ async def _end_pod(ctx: Context, situation: Situation, action: actions.EndPod) -
         )
     except errors.ConflictError:
         log.info("pod_replaced", pod=action.pod.name)
-
-
-async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
-    """End the identities of these attempts at the broker.
-
-    Raises:
-        errors.BrokerError: they may still be valid; do it again.
-    """
-    done = ctx.runs.done(state.xid)
-    todo = [number for number in numbers if number not in done.revoked]
-    if not todo or state.started is None:
-        return
-    expiry = identity.expires_at(state)
-    keys = [ctx.identities.key(state.xid, number).public for number in todo]
-    if expiry > ctx.now() and not ctx.revoked.issuperset(keys):
-        points.reached("operator.before.revoke")
-        await ctx.revoker.revoke_many(dict.fromkeys(keys, expiry))
-        points.reached("operator.after.revoke")
-    done.revoked.update(todo)
 
 
 async def _drop_secrets(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:

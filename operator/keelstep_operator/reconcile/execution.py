@@ -24,7 +24,7 @@ from keelstep_operator.decide import actions, condition, phase, restored
 from keelstep_operator.decide import execution as decisions
 from keelstep_operator.decide.facts import NotReady
 from keelstep_operator.queue import Key
-from keelstep_operator.reconcile import apply, gather, revisions
+from keelstep_operator.reconcile import apply, cutting, gather, revisions
 from keelstep_operator.reconcile.gather import Situation
 from keelstep_operator.status import Told
 
@@ -169,7 +169,7 @@ async def _cut_off(ctx: Context, key: Key, xid: str) -> None:
         return
     state = await ctx.logs.hold(key.namespace, xid, entry.record.shard).log.refresh()
     if state.is_over:
-        await apply.revoke(ctx, state, range(1, state.attempt + 1))
+        await cutting.revoke(ctx, state, range(1, state.attempt + 1))
 
 
 async def _show_archived(ctx: Context, key: Key, error: errors.LogArchivedError) -> None:

@@ -4,6 +4,7 @@ From the cache where being late does no harm, from the API server where it would
 record of which log a name belongs to.
 """
 
+import asyncio
 import dataclasses
 import secrets
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from keelstep_operator.context import Context
 from keelstep_operator.decide import facts, gate, restored, start
 from keelstep_operator.logs import Held
 from keelstep_operator.queue import Key
-from keelstep_operator.reconcile import owner, undoing
+from keelstep_operator.reconcile import cutting, owner, undoing
 
 log = structlog.get_logger(__name__)
 
@@ -133,7 +134,8 @@ async def _facts(
     ctx: Context, key: Key, found: kube.Object | None, execution: Execution | None, binding: Binding
 ) -> Situation:
     held = ctx.logs.hold(key.namespace, binding.xid, binding.shard)
-    state = await held.log.refresh()
+    ahead = cutting.ahead(ctx, key, found, execution, binding, held.state)
+    state, _ = await asyncio.gather(held.log.refresh(), ahead)
     strategy = state.started.strategy if state.started else None
     if strategy is None and execution is not None:
         strategy = execution.spec.strategy_ref.name
@@ -218,7 +220,7 @@ def _rules(ctx: Context, namespace: str) -> str:
 async def _pods(ctx: Context, key: Key, state: states.State, uid: str) -> dict[int, facts.Pod]:
     found: dict[int, facts.Pod] = {}
     for pod in ctx.cache.pods(key.namespace, key.name):
-        number = _number(key.name, pod)
+        number = pods.number(key.name, pod)
         if number and not is_left_over(ctx, pod, uid):
             found[number] = pods.read(pod, uid=uid, xid=state.xid, number=number)
     current = state.attempt
@@ -247,14 +249,6 @@ async def _still_there(ctx: Context, key: Key, uid: str) -> None:
     else:
         ctx.cache.put(owner)
     raise errors.Waiting("Vanished", f"execution {key.name} is not what it was", _VANISHED_SECONDS)
-
-
-def _number(execution: str, pod: kube.Object) -> int:
-    """The attempt that a Pod's name stands for; 0 where it is none of this execution's."""
-    label = pod["metadata"].get("labels", {}).get(names.LABEL_ATTEMPT, "")
-    if not label.isdigit() or pod["metadata"]["name"] != names.pod(execution, int(label)):
-        return 0
-    return int(label)
 
 
 def is_left_over(ctx: Context, child: kube.Object, uid: str) -> bool:

@@ -51,7 +51,7 @@ async def connect(
     on_reconnect: Callback | None = None,
     on_closed: Callback | None = None,
 ) -> Client:
-    """A connection that reconnects for ever; a credentials file is read again each time.
+    """A connection that reconnects for ever; a credentials file is read again each time, as it may hold new ones.
 
     `url` may name several servers of one cluster, separated by commas: any of them will do, and when one goes the
     connection moves to another. A closed connection is closed for good: the identity was revoked or has expired.
@@ -65,7 +65,7 @@ async def connect(
     _current(credentials, name)  # a missing or broken file is a person's mistake, not a broker that is away
     client = _Client()
     refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    watcher = _Watcher(name, refused, on_error)
+    watcher = _Watcher(name, refused, on_error, client if isinstance(credentials, Credentials) else None)
     jwt, sign = _proof(credentials, name)
     attempt = client.connect(
         servers=addresses,
@@ -163,10 +163,19 @@ class _Timed(msgspec.Struct, frozen=True):
 
 
 class _Client(Client):
-    """The library's client, for messages whose headers it cannot read: there its reader would end, and hear nothing more.
+    """The library's client, where it stops half way.
 
-    Whoever may publish chooses those bytes, and a stored message comes back after every new connection.
+    At a message whose headers it cannot read its reader would end, and hear nothing more: whoever may publish chooses
+    those bytes, and a stored message comes back after every new connection. And a connection that breaks under the
+    last bytes of `close` would stay half open: whoever waits for a message waits for ever, and nobody is told.
     """
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        try:
+            await super()._close(status, do_cbs)
+        except OSError:
+            self._status = Client.DISCONNECTED  # else the library takes it for closed and does nothing
+            await super()._close(status, do_cbs)
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         try:
@@ -185,10 +194,18 @@ def _readable(headers: bytes) -> dict[str, str]:
 class _Watcher:
     """Reports what happens to a connection, each different error once until it is open again."""
 
-    def __init__(self, name: str, refused: "asyncio.Future[str]", also: ErrorCallback | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        refused: "asyncio.Future[str]",
+        also: ErrorCallback | None,
+        ends: Client | None,
+    ) -> None:
         self._name = name
         self._refused = refused
         self._also = also
+        self._ends = ends
+        self._ending: asyncio.Task[None] | None = None
         self._told: set[str] = set()
         self.last = ""
         self.is_open = False
@@ -196,13 +213,21 @@ class _Watcher:
     async def on_error(self, error: Exception) -> None:
         """The client library met an error; most of them it goes on from by itself."""
         self.last = str(error) or type(error).__name__
-        if not self.is_open and "authorization violation" in self.last.lower() and not self._refused.done():
-            self._refused.set_result(self.last)
+        if "authorization violation" in self.last.lower():
+            self._on_refusal()
         if self.last not in self._told:
             self._told.add(self.last)
             log.warning("broker_error", connection=self._name, error=self.last)
         if self._also is not None:
             await self._also(error)
+
+    def _on_refusal(self) -> None:
+        """The library ends a connection whose refusal it reads, and tries for ever where a reset swallowed it."""
+        if not self.is_open:
+            if not self._refused.done():
+                self._refused.set_result(self.last)
+        elif self._ends is not None and self._ending is None:
+            self._ending = asyncio.create_task(self._ends.close())
 
     def reporting(self, what: str, also: Callback | None) -> Callback:
         """A callback that logs the change, then tells whoever wanted to know."""

@@ -6,11 +6,12 @@ Whatever is connected is closed with the broker. Nothing here starts a server.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nats.aio.client import Client
 
 from keelstep.events import clock
-from keelstep.log import connection, identities, tokens
+from keelstep.log import connection, identities, jetstream, tokens
 from keelstep.log.identities import Role
 from keelstep.log.installation import Installation
 from keelstep.log.tokens import Claims, Credentials, Key
@@ -76,6 +77,13 @@ class Clients(ABC):
         }
         credentials = Credentials(tokens.mint(claims, signing_key), key.seed, key.public)
         return await self.connect_as(credentials, "_INBOX.administrator")
+
+    async def change_stream(self, name: str, **changes: object) -> None:
+        """Change a stream's settings, as whoever runs the broker may."""
+        nc = await self.administrator()
+        found = await jetstream.call(nc, f"STREAM.INFO.{name}", type=dict[str, Any])
+        await jetstream.call(nc, f"STREAM.UPDATE.{name}", {**found["config"], **changes}, type=dict)
+        await nc.close()
 
     async def close(self) -> None:
         """Close every connection."""

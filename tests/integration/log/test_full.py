@@ -47,12 +47,7 @@ async def _create(broker: RunningBroker, settings: Mapping[str, Any]) -> None:
 
 async def _give_room(broker: RunningBroker) -> None:
     """What a person does about a full stream."""
-    nc = await broker.administrator()
-    name = subjects.stream(0)
-    info = await jetstream.call(nc, f"STREAM.INFO.{name}", type=dict[str, Any])
-    wanted = {**info["config"], "max_bytes": 100 * ROOM_BYTES}
-    await jetstream.call(nc, f"STREAM.UPDATE.{name}", wanted, type=dict)
-    await nc.close()
+    await broker.change_stream(subjects.stream(0), max_bytes=100 * ROOM_BYTES)
 
 
 async def test_a_full_log_refuses_what_has_not_happened_yet(

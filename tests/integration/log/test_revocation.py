@@ -14,6 +14,7 @@ from keelstep.log.identities import Role
 from keelstep.log.tokens import Credentials, Key
 from keelstep.testing import eventually
 from keelstep.testing.broker import RunningBroker
+from tests.chaos.links import Link
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -52,6 +53,24 @@ async def test_a_revoked_runner_is_disconnected_for_good(
         await runner(broker, mine, xid)
     assert await jetstream.publish(neighbour, subjects.spine(0, tenant, "neighbour", "a1"), b"on") > 0
     await neighbour.close()
+
+
+async def test_a_runner_revoked_while_it_was_away_does_not_try_for_ever(
+    broker: RunningBroker, revoker: revocation.Revoker, tenant: str, xid: str
+) -> None:
+    """Whether it reads the refusal or its connection is reset before: its identity will never be another one."""
+    mine = broker.attempt(tenant, xid)
+    link = Link("runner", 0, int(broker.url.rpartition(":")[2]))
+    async with await link.serve() as server:
+        port = server.sockets[0].getsockname()[1]
+        client = await broker.connect_as(mine, subjects.inbox(xid, 1), url=f"nats://127.0.0.1:{port}")
+        link.is_refusing = True
+        await client.publish(subjects.spine(0, tenant, xid, "a1"), b"into the void")
+        await eventually.true(lambda: not client.is_connected, "the connection is lost")
+        assert not client.is_closed
+        await revoker.revoke(mine.public_key, in_an_hour())
+        link.is_refusing = False
+        await eventually.true(lambda: client.is_closed, "the connection is closed")
 
 
 async def test_a_revocation_survives_a_crash_of_the_broker(own_broker: RunningBroker) -> None:

@@ -2,11 +2,15 @@
 
 import asyncio
 import contextlib
+import json
+import signal
+from collections.abc import AsyncIterator
 
 import nats.errors
+import psutil
 
 from keelstep.events import envelope
-from keelstep.log import subjects
+from keelstep.log import jetstream, subjects
 from keelstep.log.names import Names
 from tests.integration.kinds import api
 from tests.integration.operator import manifests
@@ -123,13 +127,66 @@ async def test_a_runner_that_writes_without_pause_is_killed_all_the_same(stage: 
                 await client.publish(subject, b"{}")
                 await asyncio.sleep(0)
 
+    await jetstream.publish(client, subject, b"{}")
     flooding = asyncio.create_task(flood())
     stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "it floods"}}})
 
     await stage.until_phase(run, "Killed", "ExecutionKilled")
     await flooding
-    assert client.is_closed
-    assert (await cast.state()).voids > 0
+    await stage.eventually(lambda: client.is_closed, "its identity is ended")
+    voids = (await cast.state()).voids
+    assert voids > 0
+    told = stage.operator.said_since_start().count("message_void")
+    assert 0 < told <= 2 * voids.bit_length()
+
+
+async def test_a_run_whose_log_cannot_be_read_is_cut_off_all_the_same(stage: Stage) -> None:
+    """Whoever keeps the log from being read, as a runner can that writes without pause, keeps no identity by it."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    client = await cast.connect(1)
+    async with unreadable(stage):
+        stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "nobody can read it"}}})
+        await stage.eventually(lambda: client.is_closed, "its identity is ended")
+
+    await stage.until_phase(run, "Killed", "ExecutionKilled")
+
+
+async def test_an_operator_that_never_read_the_log_cuts_the_run_off_all_the_same(stage: Stage) -> None:
+    """It knows the run from its status and its Pods."""
+    tenant = stage.tenant()
+    run = manifests.execution(tenant)
+    stage.create(run)
+    cast = await Cast.of(stage, run)
+    client = await cast.connect(1)
+    await stage.operator.kill()
+    process = await stage.operator.launch(
+        KEELSTEP_NAMESPACES=json.dumps([tenant]), KEELSTEP_STOP_AT="operator.before.name"
+    )
+    try:
+        await stage.eventually(
+            lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, "it is about to look"
+        )
+        async with unreadable(stage):
+            stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "nobody can read it"}}})
+            stage.operator.send(signal.SIGCONT)
+            await stage.eventually(lambda: client.is_closed, "its identity is ended")
+        await stage.until_phase(run, "Killed", "ExecutionKilled")
+    finally:
+        await stage.operator.kill()
+        await stage.operator.start()
+
+
+@contextlib.asynccontextmanager
+async def unreadable(stage: Stage) -> AsyncIterator[None]:
+    """Nobody's log can be read, while the block lasts."""
+    await stage.broker.change_stream(subjects.stream(0), allow_direct=False)
+    try:
+        yield
+    finally:
+        await stage.broker.change_stream(subjects.stream(0), allow_direct=True)
 
 
 async def test_an_execution_kill_is_final(stage: Stage) -> None:
