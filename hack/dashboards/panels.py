@@ -1,5 +1,6 @@
 """How does a question become a panel? What Grafana itself would export, less what it fills in by itself; pure."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +21,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
+class Panel(ABC):
     """One question and its answer."""
 
     title: str
@@ -56,17 +57,17 @@ class Panel:
             "instant": self._is_of_now(),
         }
 
-    def _type(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def _type(self) -> str: ...
 
-    def _is_of_now(self) -> bool:
-        raise NotImplementedError
+    @abstractmethod
+    def _is_of_now(self) -> bool: ...
 
-    def _defaults(self) -> Json:
-        raise NotImplementedError
+    @abstractmethod
+    def _defaults(self) -> Json: ...
 
-    def _options(self) -> Json:
-        raise NotImplementedError
+    @abstractmethod
+    def _options(self) -> Json: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

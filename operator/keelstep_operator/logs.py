@@ -89,9 +89,8 @@ class Logs:
                 alike = (stored.writer, outcome.reason)
                 held.voids[alike] += 1
                 times = held.voids[alike]
-                if (
-                    times.bit_count() == 1
-                ):  # the 1st, 2nd, 4th, 8th …: who floods the log does not flood this one
+                # the 1st, 2nd, 4th, 8th …: who floods the log does not flood this one
+                if times.bit_count() == 1:
                     log.warning(
                         "message_void",
                         execution=state.xid,

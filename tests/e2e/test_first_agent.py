@@ -167,6 +167,7 @@ def reader(platform: Platform, tmp_path: Path) -> Iterator[Reader]:
     tool, model = ports.pick(2)
     changes = {"8901": str(tool), "8902": str(model)}
     root = tmp_path / "root"
+    subprocess.run([ROOT / "hack" / "venv"], check=True)  # else the page's own call would install the copy
     _copy(root, changes)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "KEELSTEP_STATE": str(state)}
     found = Reader(cwd=root, environment=environment, changes=changes)

@@ -172,7 +172,8 @@ async def _facts(
 def _is_revoked(ctx: Context, state: states.State) -> bool:
     if not state.attempt or state.is_over:
         return False
-    if state.attempt in ctx.runs.done(state.xid).revoked:
+    done = ctx.runs.done(state.xid)
+    if state.attempt in done.revoked or state.attempt in done.cut_off:
         return True
     return ctx.identities.key(state.xid, state.attempt).public in ctx.revoked
 

@@ -42,6 +42,13 @@ class Cast:
         metadata = found["metadata"]
         return cls(stage, metadata["name"], metadata["namespace"], found["status"]["executionID"], core)
 
+    @classmethod
+    async def begun(cls, stage: Stage, tenant: str = "", **spec: Any) -> "tuple[api.Object, Cast]":
+        """An execution that somebody applied, in a tenant of its own unless one is named, and its cast."""
+        run = manifests.execution(tenant or stage.tenant(), **spec)
+        stage.create(run)
+        return run, await cls.of(stage, run)
+
     async def state(self) -> State:
         """The fold of everything stored."""
         return await self._log("gw").refresh()

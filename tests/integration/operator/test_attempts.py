@@ -9,10 +9,8 @@ from tests.integration.operator.test_stop import patch_pod
 
 async def test_a_pod_lost_at_once_is_made_again_under_its_own_number(stage: Stage) -> None:
     """The attempt wrote nothing and is young: nothing can be double, so the same attempt goes on."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     pod = manifests.core("Pod", tenant, "run-a1")
     first = await stage.until(pod, bool)
 
@@ -24,10 +22,8 @@ async def test_a_pod_lost_at_once_is_made_again_under_its_own_number(stage: Stag
 
 async def test_a_crashed_runner_is_followed_by_the_next_attempt(stage: Stage) -> None:
     """A Pod that exited counts as missing; the old identity is revoked, its Secret goes, its Pod stays for the log."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await cast.model()
     client = await cast.connect(1)
     pod = manifests.core("Pod", tenant, "run-a1")
@@ -43,10 +39,8 @@ async def test_a_crashed_runner_is_followed_by_the_next_attempt(stage: Stage) ->
 
 async def test_a_pod_that_cannot_start_says_why_in_the_condition(stage: Stage) -> None:
     """ImagePullBackOff stands in phase reason and condition; no new attempt is wasted on it."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     pod = manifests.core("Pod", tenant, "run-a1")
     await stage.until(pod, bool)
     patch_pod(stage, pod, phase="Pending", waiting="ImagePullBackOff")

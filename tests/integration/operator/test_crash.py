@@ -53,10 +53,8 @@ async def test_a_crash_while_a_run_begins_leaves_one_start_and_one_attempt(stage
 )
 async def test_a_crash_while_an_answer_is_recorded_records_it_once(stage: Stage, point: str) -> None:
     """One gate.decided, one next attempt."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     seq = await cast.ask_for_refund()
     gate = manifests.gate(tenant, f"run-g{seq}")
     await stage.until_phase(gate, "Pending")
@@ -78,10 +76,7 @@ async def test_a_crash_while_an_answer_is_recorded_records_it_once(stage: Stage,
 )
 async def test_a_crash_after_a_deletion_was_seen_still_frees_the_name(stage: Stage, point: str) -> None:
     """The cancel in the log proves that the deletion was seen, when nothing else does any more."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await stage.operator.stop()
     await stage.operator.start(KEELSTEP_CRASH_AT=point)
     stage.delete(run)

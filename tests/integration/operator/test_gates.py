@@ -9,10 +9,8 @@ from tests.integration.operator.stage import Stage, condition, status
 
 async def test_a_question_in_the_log_becomes_a_gate_and_an_approval_becomes_an_event(stage: Stage) -> None:
     """gate.requested → ApprovalGate by the operator's own computation → gate.decided → the next attempt."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     seq = await cast.ask_for_refund(summary="The kettle leaks.")
 
     shown = status(await stage.until_phase(run, "WaitingForApproval", "ApprovalRequired"))
@@ -48,10 +46,7 @@ async def test_a_question_in_the_log_becomes_a_gate_and_an_approval_becomes_an_e
 
 async def test_nobody_is_asked_about_arguments_that_nobody_reads(stage: Stage) -> None:
     """They are not even fetched: the question counts as answered with no, and says why."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     await cast.ask(await cast.plan(("refund.issue", {"order_id": "1042", "note": "x" * 70_000})))
 
@@ -63,10 +58,8 @@ async def test_nobody_is_asked_about_arguments_that_nobody_reads(stage: Stage) -
 
 async def test_one_no_is_no(stage: Stage) -> None:
     """Rejected: recorded with who and why, and the run goes on to explain."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     seq = await cast.ask_for_refund()
     gate = manifests.gate(tenant, f"run-g{seq}")
     await stage.until_phase(gate, "Pending")
@@ -85,9 +78,7 @@ async def test_one_no_is_no(stage: Stage) -> None:
 async def test_two_people_must_approve_where_the_contract_says_so(stage: Stage) -> None:
     """approval.required: the first yes changes nothing yet."""
     tenant = stage.namespace(manifests.contract, _needs_two, manifests.strategy)
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage, tenant)
     seq = await cast.ask_for_refund()
     gate = manifests.gate(tenant, f"run-g{seq}")
     await stage.until_phase(gate, "Pending")
@@ -109,9 +100,7 @@ def _needs_two(namespace: str) -> api.Object:
 async def test_no_answer_in_time_is_no(stage: Stage) -> None:
     """Expired at the contract's deadline, by the broker's time; the run goes on."""
     tenant = stage.namespace(manifests.contract, _hasty, manifests.strategy)
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage, tenant)
 
     seq = await cast.ask_for_refund()
 
@@ -133,10 +122,8 @@ def _hasty(namespace: str) -> api.Object:
 
 async def test_a_gate_that_is_not_ours_is_never_used(stage: Stage) -> None:
     """An ApprovalGate of the right name with another question: ChildForged, its approvals count for nothing."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await cast.model()
     plan = await cast.plan(("refund.issue", {"order_id": "1", "amount": "9.99"}))
     seq = (await cast.state()).seq + 1
@@ -168,9 +155,7 @@ async def test_a_gate_that_is_not_ours_is_never_used(stage: Stage) -> None:
 
 async def test_a_question_that_cannot_be_put_is_withdrawn(stage: Stage) -> None:
     """Nobody is asked about a call that could never be made; the run goes on and is denied."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     plan = await cast.plan(("refund.issue", ["no", "object"]))
 
@@ -185,10 +170,8 @@ async def test_a_question_that_cannot_be_put_is_withdrawn(stage: Stage) -> None:
 
 async def test_a_run_that_ends_withdraws_its_question(stage: Stage) -> None:
     """Nobody is left to use an answer."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     seq = await cast.ask_for_refund()
     gate = manifests.gate(tenant, f"run-g{seq}")
     await stage.until_phase(gate, "Pending")
@@ -200,9 +183,7 @@ async def test_a_run_that_ends_withdraws_its_question(stage: Stage) -> None:
 
 async def test_arguments_that_nobody_has_are_no_question(stage: Stage) -> None:
     """A plan may name a payload that was never stored: the question is withdrawn, the run goes on."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     nowhere = value.seal(b"x" * 9_000, media_type=value.JSON, salt="aa")
     call = types.PlannedCall(index=0, call_id="c", tool="refund.issue", args=nowhere)

@@ -42,10 +42,8 @@ async def test_a_killed_strategy_ends_its_runs_and_starts_no_new_one(stage: Stag
 
 async def test_a_kill_is_not_acknowledged_by_an_operator_that_has_not_met_the_runs(stage: Stage) -> None:
     """It has just started, looks at the strategy first, and stops before it ends the run: nothing says Killed."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await stage.operator.stop()
     strategy = manifests.strategy(tenant)
     stage.patch(strategy, {"spec": {"killSwitch": {"engaged": True, "reason": "refunds doubled"}}})
@@ -121,10 +119,8 @@ async def test_a_recovery_that_is_refused_is_asked_anew(stage: Stage) -> None:
 
 async def test_a_killed_tool_refuses_and_ends_no_run(stage: Stage) -> None:
     """CONTROL says so to every gateway; runs go on without the tool."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     tool = manifests.refund(tenant)
 
     stage.patch(tool, {"spec": {"killSwitch": {"engaged": True, "reason": "bank is down"}}})
@@ -191,10 +187,8 @@ async def test_a_label_on_its_namespace_kills_a_tenant(stage: Stage) -> None:
 
 async def test_a_kill_holds_for_a_run_whose_resource_is_gone(stage: Stage) -> None:
     """An orphan is killed by its log alone."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await stage.operator.kill()
     stage.delete(run)
     await stage.until_gone(run)

@@ -44,10 +44,7 @@ async def test_an_equal_spec_applied_again_adopts_its_log(stage: Stage) -> None:
 
 async def test_a_finished_run_applied_again_is_finished(stage: Stage) -> None:
     """Adoption holds for what is over: the status comes back from the log and nothing runs."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     await cast.finish()
     await stage.until_phase(run, "Succeeded")
@@ -143,10 +140,8 @@ async def test_deleting_a_running_execution_cancels_it_and_frees_its_name(stage:
 
 async def test_a_deletion_waits_for_a_call_in_flight(stage: Stage) -> None:
     """The run ends once its gateway has recorded what became of the call."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await cast.model()
     plan = await cast.plan(("orders.get", {"order_id": "1"}))
     claim = await cast.claim("orders.get", plan)
@@ -191,10 +186,8 @@ async def test_a_vanished_execution_is_orphaned_never_deleted(stage: Stage) -> N
 
 async def test_a_namespace_goes_while_the_operator_is_down(stage: Stage) -> None:
     """No finalizer anywhere: deletion never waits for us. What ran there is orphaned."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await stage.operator.kill()
 
     stage.delete(manifests.core("Namespace", "", tenant))

@@ -31,10 +31,8 @@ async def test_an_applied_execution_gets_a_log_an_identity_and_a_pod(stage: Stag
 
 async def test_what_a_run_began_with_is_pinned_and_bounded_in_its_log(stage: Stage) -> None:
     """exec.started: pinned digests, the smaller budget, the nearer deadline, who asked, the trace."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant, deadlineSeconds=60)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    _, cast = await Cast.begun(stage, deadlineSeconds=60)
+    tenant = cast.tenant
 
     state = await cast.state()
 
@@ -52,9 +50,7 @@ async def test_what_a_run_began_with_is_pinned_and_bounded_in_its_log(stage: Sta
 
 async def test_the_runners_identity_is_its_own(stage: Stage) -> None:
     """Minted for this attempt: the broker takes its events, and nobody else's from it."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
 
     await cast.plan(("orders.get", {"order_id": "1"}))
@@ -93,9 +89,7 @@ async def test_inputs_that_do_not_fit_are_refused_by_the_slots_name(stage: Stage
 
 async def test_a_transition_is_told_as_a_kubernetes_event(stage: Stage) -> None:
     """The Event's reason is the condition's own."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     await cast.finish()
     await stage.until_phase(run, "Succeeded")
@@ -107,9 +101,7 @@ async def test_a_transition_is_told_as_a_kubernetes_event(stage: Stage) -> None:
 
 async def test_a_void_message_changes_nothing_and_is_told(stage: Stage) -> None:
     """What breaks a rule is no event; people hear of it."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     client = await cast.connect(1)
     subject = f"spine.0.{cast.tenant}.{cast.xid}.a1"
     await client.request(subject, msgspec.json.encode({"v": 1}), timeout=5)

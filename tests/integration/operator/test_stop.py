@@ -20,10 +20,8 @@ from tests.integration.operator.stage import Stage, condition, status
 
 async def test_a_finished_run_succeeds_and_its_identity_ends(stage: Stage) -> None:
     """Succeeded with the runner's reason, cost and times; Secret deleted, identity revoked, Pod kept for its log."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     client = await cast.connect(1)
     await cast.model(envelope.Cost(tokens_in=10, tokens_out=5, micro_usd=1_500))
     await cast.finish("OutputAccepted")
@@ -43,10 +41,8 @@ async def test_a_finished_run_succeeds_and_its_identity_ends(stage: Stage) -> No
 
 async def test_cancel_ends_a_run_in_good_order(stage: Stage) -> None:
     """exec.cancelled, then exec.finished{cancelled}; the Pod goes, and Succeeded is false."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
 
     stage.patch(run, {"spec": {"cancel": True}})
 
@@ -60,9 +56,7 @@ async def test_cancel_ends_a_run_in_good_order(stage: Stage) -> None:
 
 async def test_a_cancelled_run_unwinds_until_its_calls_are_settled(stage: Stage) -> None:
     """Unwinding while a claim is open; nothing begins, the gateway still records its outcome."""
-    run = manifests.execution(stage.tenant())
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     await cast.model()
     plan = await cast.plan(("orders.get", {"order_id": "1"}))
     claim = await cast.claim("orders.get", plan)
@@ -76,10 +70,8 @@ async def test_a_cancelled_run_unwinds_until_its_calls_are_settled(stage: Stage)
 
 async def test_suspend_holds_a_run_and_resume_goes_on_with_a_new_attempt(stage: Stage) -> None:
     """Both are events; while suspended there is no Pod and no attempt."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     await cast.model()
     stage.patch(run, {"spec": {"suspend": True}})
     await stage.until_phase(run, "Suspended")
@@ -94,10 +86,8 @@ async def test_suspend_holds_a_run_and_resume_goes_on_with_a_new_attempt(stage: 
 
 async def test_a_run_whose_time_is_up_fails_even_while_it_waits_for_a_person(stage: Stage) -> None:
     """DeadlineExceeded; the question is withdrawn."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant, deadlineSeconds=3)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage, deadlineSeconds=3)
+    tenant = cast.tenant
     seq = await cast.ask_for_refund()
     await stage.until_phase(run, "WaitingForApproval")
 
@@ -114,10 +104,8 @@ async def test_a_run_whose_time_is_up_fails_even_while_it_waits_for_a_person(sta
 
 async def test_a_runner_that_writes_without_pause_is_killed_all_the_same(stage: Stage) -> None:
     """Its identity is ended while the kill is appended, not afterwards: what it keeps writing keeps nobody out."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     client = await cast.connect(1)
     subject = subjects.spine(0, tenant, cast.xid, subjects.attempt(1))
 
@@ -142,10 +130,7 @@ async def test_a_runner_that_writes_without_pause_is_killed_all_the_same(stage: 
 
 async def test_a_run_whose_log_cannot_be_read_is_cut_off_all_the_same(stage: Stage) -> None:
     """Whoever keeps the log from being read, as a runner can that writes without pause, keeps no identity by it."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
     client = await cast.connect(1)
     async with unreadable(stage):
         stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "nobody can read it"}}})
@@ -156,10 +141,8 @@ async def test_a_run_whose_log_cannot_be_read_is_cut_off_all_the_same(stage: Sta
 
 async def test_an_operator_that_never_read_the_log_cuts_the_run_off_all_the_same(stage: Stage) -> None:
     """It knows the run from its status and its Pods."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     client = await cast.connect(1)
     await stage.operator.kill()
     process = await stage.operator.launch(
@@ -191,10 +174,8 @@ async def unreadable(stage: Stage) -> AsyncIterator[None]:
 
 async def test_an_execution_kill_is_final(stage: Stage) -> None:
     """spec.killSwitch: exec.killed, identity revoked, Pod and Secret gone; taking it back changes nothing."""
-    tenant = stage.tenant()
-    run = manifests.execution(tenant)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage)
+    tenant = cast.tenant
     client = await cast.connect(1)
 
     stage.patch(run, {"spec": {"killSwitch": {"engaged": True, "reason": "wrong customer"}}})
@@ -235,9 +216,7 @@ async def test_attempts_that_do_nothing_are_given_up(stage: Stage) -> None:
 
 async def test_time_after_the_end_deletes_the_resource_and_keeps_the_log(stage: Stage) -> None:
     """ttlSecondsAfterFinished."""
-    run = manifests.execution(stage.tenant(), ttlSecondsAfterFinished=1)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage, ttlSecondsAfterFinished=1)
     await cast.model()
     await cast.finish()
 
@@ -248,9 +227,7 @@ async def test_time_after_the_end_deletes_the_resource_and_keeps_the_log(stage: 
 
 async def test_what_is_applied_again_after_its_time_is_not_done_again(stage: Stage) -> None:
     """Git says so over and over: the same run, already finished. Another spec may have the name."""
-    run = manifests.execution(stage.tenant(), ttlSecondsAfterFinished=1)
-    stage.create(run)
-    cast = await Cast.of(stage, run)
+    run, cast = await Cast.begun(stage, ttlSecondsAfterFinished=1)
     await cast.model()
     await cast.finish()
     await stage.until_gone(run, "its time after the end is up")
