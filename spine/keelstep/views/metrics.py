@@ -11,6 +11,7 @@ from keelstep.views import resources
 ALL, ONE, DOCUMENT = "list", "get", "discovery"
 """What is asked for: many of a kind, one, or which kinds there are."""
 OF_NO_KIND = ""
+_DISCOVERY = (OF_NO_KIND, DOCUMENT)
 
 
 @dataclass(slots=True)
@@ -42,6 +43,10 @@ class Metrics:
             "1 where the broker that holds the log can be asked.",
             registry=self.registry,
         )
+        # from the first scrape on: a series that is born with its first request in it has no rate
+        for resource, verb in (*((each, how) for each in self._resources for how in (ALL, ONE)), _DISCOVERY):
+            self.requests.labels(resource, verb, "200")
+            self.request_seconds.labels(resource, verb)
 
     def follow(self, is_connected: Callable[[], bool]) -> None:
         """Whether the log can be read is asked for when somebody looks."""

@@ -1,5 +1,8 @@
 """Does the views server count what was asked, under labels that no path can add to?"""
 
+import pytest
+
+from keelstep.views import resources
 from keelstep.views.metrics import Metrics
 
 
@@ -19,6 +22,15 @@ def test_a_request_is_counted_by_its_kind_and_by_how_it_was_answered() -> None:
     assert counted(found, total, resource=kind, verb="list", code="200") == 1
     assert counted(found, total, resource=kind, verb="get", code="404") == 1
     assert counted(found, "keelstep_views_request_seconds_sum", resource=kind, verb="list") == 0.5
+
+
+@pytest.mark.parametrize("kind", resources.KINDS)
+@pytest.mark.parametrize("verb", ["list", "get"])
+def test_a_kind_has_its_series_before_anybody_asks(kind: resources.Kind, verb: str) -> None:
+    """At nought: Prometheus takes no rate of a series that is born with its first requests in it."""
+    found, labels = Metrics().registry.get_sample_value, {"resource": kind.plural, "verb": verb}
+    assert found("keelstep_views_requests_total", {**labels, "code": "200"}) == 0
+    assert found("keelstep_views_request_seconds_count", labels) == 0
 
 
 def test_a_path_that_is_none_of_ours_adds_no_series() -> None:
