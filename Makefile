@@ -4,8 +4,9 @@
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
 
-demo: ## five governed runs on a real local Kubernetes; ASK=1 lets you decide; MODELS=DIR knows your models
-	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask) $(if $(MODELS),--models "$(MODELS)")
+demo: ## five governed runs on a real local Kubernetes, or CONTEXT= of your own; ASK=1 lets you decide; EXAMPLE=ops
+	@hack/venv && .venv/bin/python -m hack.demo up $(if $(ASK),--ask) $(if $(MODELS),--models "$(MODELS)") \
+	  $(if $(EXAMPLE),--example "$(EXAMPLE)") $(if $(CONTEXT),--context "$(CONTEXT)") $(if $(REGISTRY),--registry "$(REGISTRY)")
 
 test: ## every check and every test, exactly what CI runs
 	@hack/venv && hack/verify-all.sh
@@ -14,7 +15,7 @@ e2e: ## a whole installation by Helm on a real node, from its first day to its s
 	@hack/venv && KEELSTEP_RELEASE=1 .venv/bin/python -m pytest tests/release -q -s -rs
 
 down: ## end what `make demo` started
-	@hack/venv && .venv/bin/python -m hack.demo down
+	@hack/venv && .venv/bin/python -m hack.demo down $(if $(CONTEXT),--context "$(CONTEXT)")
 
 bench: ## the numbers, as a table and as JSON under build/bench/
 	@hack/venv && .venv/bin/python -m hack.bench

@@ -29,16 +29,18 @@ class Helm:
     folder: Path
     """Where it keeps what it keeps."""
     kubeconfig: Path | None = None
+    is_at_home: bool = False
+    """True: with the person's own environment, which the way into a cluster of theirs may need."""
 
     @classmethod
-    def ensure(cls, folder: Path, kubeconfig: Path | None = None) -> "Helm":
+    def ensure(cls, folder: Path, kubeconfig: Path | None = None, *, is_at_home: bool = False) -> "Helm":
         """Helm, built where the cache lacks it (a minute, shown).
 
         Raises:
             hack.cluster.errors.ClusterError: it cannot be built here.
         """
         built = build.ensure(settings.read(), definitions.HELM, progress.Progress())
-        return cls(binary=built["helm"], folder=folder, kubeconfig=kubeconfig)
+        return cls(binary=built["helm"], folder=folder, kubeconfig=kubeconfig, is_at_home=is_at_home)
 
     def run(self, *words: str) -> str:
         """Run a command; what it printed.
@@ -70,9 +72,9 @@ class Helm:
         )
 
     def _environment(self) -> dict[str, str]:
+        around = os.environ if self.is_at_home else {"PATH": os.environ["PATH"], "HOME": str(self.folder)}
         own = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.folder),
+            **around,
             "HELM_CACHE_HOME": str(self.folder / "cache"),
             "HELM_CONFIG_HOME": str(self.folder / "config"),
             "HELM_DATA_HOME": str(self.folder / "data"),

@@ -175,7 +175,7 @@ class Calls:
     async def _serve(self, message: Msg, asker: _Asker) -> None:
         """Answer one request, telling the asker meanwhile that somebody is at it."""
         began = clock.boot()
-        heart = _Heart(lambda: self._begin(self._reply(message, ask.Reply.HEARTBEAT, b"")))
+        heart = _Heart(lambda: self._begin(self._reply(message, ask.Reply.HEARTBEAT, self._beat(asker))))
         heart.start()
         try:
             # what was read is held until it is sent: so much of it at once, and reads never wait for calls
@@ -190,6 +190,11 @@ class Calls:
                 await self._reply(message, kind, payload)
         finally:
             heart.stop()
+
+    def _beat(self, asker: _Asker) -> bytes:
+        """What a heartbeat says: nothing, or what a call of the run waits for."""
+        waits = self.executions.waits(*asker.run)
+        return msgspec.json.encode(ask.Beat(waiting=waits[0])) if waits else b""
 
     async def _answer(self, asker: _Asker, request: bytes) -> tuple[ask.Reply, bytes]:
         structlog.contextvars.bind_contextvars(

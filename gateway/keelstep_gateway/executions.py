@@ -122,6 +122,11 @@ class Executions:
         """Every call in flight."""
         return {flight for hold in list(self._alive.values()) for flight in hold.flights.values()}
 
+    def waits(self, tenant: str, xid: str) -> list[str]:
+        """What calls of an execution wait for that are not sent yet."""
+        found = self._alive.get((tenant, xid))
+        return [why for wait in found.waits if (why := wait())] if found is not None else []
+
     async def pinned(self, hold: Hold, state: State) -> revision.Pinned:
         """The revisions a run pinned, checked against their digests.
 

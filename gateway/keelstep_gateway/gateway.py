@@ -17,6 +17,8 @@ from keelstep import errors, kube, scrape
 from keelstep.events import clock, types
 from keelstep.events.signing import Keyring, Signer
 from keelstep.log import connection, follow, identities, view
+from keelstep.log.drifts import Notes
+from keelstep.log.limits import Board
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep_gateway import credentials, prices, providers
@@ -26,6 +28,10 @@ from keelstep_gateway.calls import Calls
 from keelstep_gateway.evaluator import Evaluator
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.law import Law
+from keelstep_gateway.limits.admission import Admissions
+from keelstep_gateway.limits.breakers import Breakers
+from keelstep_gateway.limits.limiter import Limiter
+from keelstep_gateway.limits.purse import Purses
 from keelstep_gateway.metrics import Metrics
 from keelstep_gateway.modelcalls import ModelCalls
 from keelstep_gateway.models import Models
@@ -102,7 +108,12 @@ class Gateway:
             nc=nc, signer=signer, keyring=keyring, objects=self.executions.objects, metrics=self.metrics
         )
         self.evaluator = Evaluator()
-        sender = Sender(transport=self.transport, credentials=source, evaluator=self.evaluator)
+        self.board = Board(nc, self.presence.owner)
+        self.limiter = Limiter(board=self.board, breakers=Breakers(board=self.board), metrics=self.metrics)
+        self.purses = Purses(board=self.board, view=self.view)
+        sender = Sender(
+            transport=self.transport, credentials=source, evaluator=self.evaluator, drifts=Notes(nc=nc)
+        )
         reconciler = Reconciler(scribe=scribe, executions=self.executions, law=self.law, sender=sender)
         performer = Performer(
             scribe=scribe,
@@ -111,6 +122,7 @@ class Gateway:
             sender=sender,
             reconciler=reconciler,
             cache=results,
+            limiter=self.limiter,
         )
         takeover = TakeOver(
             scribe=scribe,
@@ -129,6 +141,7 @@ class Gateway:
             takeover=takeover,
             cache=results,
             evaluator=self.evaluator,
+            admissions=Admissions(limiter=self.limiter, purses=self.purses),
         )
         self.sweep = Sweep(
             nc=nc,
@@ -149,6 +162,7 @@ class Gateway:
                 executions=self.executions,
                 law=self.law,
                 takeover=takeover,
+                purses=self.purses,
                 asking=Asking(
                     law=self.law,
                     models=self.models,
@@ -208,6 +222,8 @@ class Gateway:
             measured = scrape.served(self.metrics.registry, self.chosen.metrics_port)
             async with measured, asyncio.TaskGroup() as group:
                 group.create_task(self.view.run())
+                group.create_task(self.board.run())
+                group.create_task(self.purses.run())
                 group.create_task(self._follow())
                 group.create_task(self._check_clock())
                 await self.law.wait_known(START_SECONDS)
@@ -224,7 +240,9 @@ class Gateway:
                 await stop.wait()
                 self.is_draining = True
                 sweep.cancel()
+                self.limiter.close()
                 await self.calls.stop(self.chosen.drain_seconds)
+                await self.purses.give_back()
                 raise _StopError
         except* _StopError:
             log.info("stopped")
@@ -282,6 +300,8 @@ class Gateway:
         gauge("keelstep_gateway_calls", lambda: len(self.executions.flights()))
         gauge("keelstep_gateway_executions", lambda: len(self.executions))
         gauge("keelstep_open_calls", lambda: self.sweep.open_calls)
+        gauge("keelstep_calls_waiting", lambda: self.limiter.waiting)
+        gauge("keelstep_breakers_open", lambda: self.limiter.breakers.opened)
         gauge("keelstep_control_current", lambda: self.view.is_current)
 
     def _describe(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ One flight per call: whoever asks for a call that this process is making waits f
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 
 import structlog
@@ -48,6 +48,8 @@ class Hold:
     turn: asyncio.Semaphore
     """Bounds what all holds together have in flight."""
     metrics: Metrics
+    waits: list[Callable[[], str]] = field(default_factory=list)
+    """What its calls wait for that are not sent yet."""
     flights: dict[Hashable, "asyncio.Task[None]"] = field(default_factory=dict)
     """Calls this process is making, by place or by model ordinal."""
     pinned: revision.Pinned | None = None
@@ -162,6 +164,17 @@ class Hold:
         try:
             await asyncio.sleep(seconds)
         finally:
+            await self.turn.acquire()
+
+    @contextlib.asynccontextmanager
+    async def aside(self, why: Callable[[], str]) -> AsyncIterator[None]:
+        """Wait in the middle of a flight for something that `why` names, and let other calls fly meanwhile."""
+        self.waits.append(why)
+        self.turn.release()
+        try:
+            yield
+        finally:
+            self.waits.remove(why)
             await self.turn.acquire()
 
     async def landed(self, key: Hashable) -> bool:

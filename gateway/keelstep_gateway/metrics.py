@@ -20,6 +20,8 @@ LOOKED_UP = {
     "keelstep_gateway_calls": "Model and tool calls in flight.",
     "keelstep_gateway_executions": "Executions whose fold is held.",
     "keelstep_open_calls": "Runs that may have an open call.",
+    "keelstep_calls_waiting": "Calls that wait for their turn at a limit of their contract.",
+    "keelstep_breakers_open": "Circuit breakers that are not shut, as this gateway knows.",
     "keelstep_control_current": "1 where it is known what is stopped.",
 }
 """Values that are asked for when somebody looks."""
@@ -44,6 +46,9 @@ class Metrics:
     reads: Counter = field(init=False)
     ended: Counter = field(init=False)
     cache: Counter = field(init=False)
+    limit_seconds: Histogram = field(init=False)
+    pauses: Counter = field(init=False)
+    shut_out: Counter = field(init=False)
     _gauges: dict[str, Gauge] = field(init=False)
     _tools: scrape.Bound = field(default_factory=scrape.Bound)
     _models: scrape.Bound = field(default_factory=scrape.Bound)
@@ -126,6 +131,25 @@ class Metrics:
             ["tool", "outcome"],
             registry=registry,
         )
+        self.limit_seconds = Histogram(
+            "keelstep_limit_wait_seconds",
+            "How long calls waited for their turn: at a rate, a concurrency, a pause that the tool asked for, or a breaker.",
+            ["tool", "limit"],
+            buckets=scrape.CALL_SECONDS,
+            registry=registry,
+        )
+        self.pauses = Counter(
+            "keelstep_tool_pauses_total",
+            "Times that a tool wanted fewer calls and was left alone by all gateways.",
+            ["tool"],
+            registry=registry,
+        )
+        self.shut_out = Counter(
+            "keelstep_breaker_refusals_total",
+            "Calls that were not made because their tool keeps failing.",
+            ["tool"],
+            registry=registry,
+        )
         self._gauges = {name: Gauge(name, what, registry=registry) for name, what in LOOKED_UP.items()}
 
     def gauge(self, name: str, value: Callable[[], float]) -> None:
@@ -156,6 +180,18 @@ class Metrics:
         """A result of another run was looked for."""
         (name,) = self._tools.of(tool)
         self.cache.labels(name, outcome).inc()
+
+    def waited(self, tool: str, limit: str, began: int) -> None:
+        """A call has waited for its turn; `began` in boot-time nanoseconds."""
+        self.limit_seconds.labels(*self._tools.of(tool), limit).observe(_since(began))
+
+    def paused(self, tool: str) -> None:
+        """A tool wanted fewer calls."""
+        self.pauses.labels(*self._tools.of(tool)).inc()
+
+    def left_alone(self, tool: str) -> None:
+        """A call was not made because its tool keeps failing."""
+        self.shut_out.labels(*self._tools.of(tool)).inc()
 
     def _tool(self, data: types.ToolResult) -> None:
         # a denied call may be of a tool that there is not: its name must not take a place among those that there are

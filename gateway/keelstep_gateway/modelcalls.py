@@ -24,6 +24,7 @@ from keelstep_gateway.asking import Asked, Asking, Wish
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
+from keelstep_gateway.limits.purse import Purses
 from keelstep_gateway.records import Scribe
 from keelstep_gateway.takeover import TakeOver
 
@@ -42,6 +43,7 @@ class ModelCalls:
     law: Law
     takeover: TakeOver
     asking: Asking
+    purses: Purses
 
     async def answer(self, hold: Hold, attempt: int, request: ask.AskModel) -> answers.Answer:
         """The answer to one wish.
@@ -125,6 +127,10 @@ class ModelCalls:
 
     async def _apply(self, hold: Hold, wish: Wish, attempt: int) -> None:
         """Reserve, ask, settle."""
+        money = await self.purses.reserve(hold.tenant, wish.reserved or 0)
+        if money is None:
+            message = f"what {hold.tenant} may spend today does not cover another model call"
+            raise errors.Stalled("TenantBudgetExceeded", message)
         seconds = self.asking.timeout_seconds * len(wish.candidates)
         begun = clock.boot()
 
@@ -141,7 +147,9 @@ class ModelCalls:
                 price_table=self.asking.prices.version,
             )
 
+        # where nobody knows whether it is stored, the money stays set aside
         if await hold.append(propose) is None:
+            money.settle(0)
             return
         asked = await self.asking.ask(hold, wish, begun)
         data, cost = await self._settled(hold, wish, asked, (clock.boot() - begun) // 1_000_000)
@@ -153,6 +161,8 @@ class ModelCalls:
             return self.scribe.model_replied(state, data, cost)
 
         event = await hold.append(settle, has_happened=True)
+        if event is not None:
+            money.settle(cost.micro_usd)
         log.info(
             "model_called",
             execution=hold.xid,

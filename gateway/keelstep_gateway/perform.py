@@ -1,6 +1,6 @@
 """How is one tool call performed, from a stored claim to its stored result?
 
-    may I send? ──no──► result{failed}: it was not sent          (silent where the claim is somebody else's by now)
+    its turn (`limits`), and may I send? ──no──► result{failed}: it was not sent   (silent where it is another's by now)
         │ yes
         ▼
     send ──► judge ──may it be tried again?──► tool.retried ──► wait ──► may I send? …
@@ -27,12 +27,15 @@ from keelstep.domain import call, freshness, retry
 from keelstep.domain.outcome import Judged
 from keelstep.domain.state import State
 from keelstep.events import clock, envelope, registry, types
+from keelstep.events.envelope import Event
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.log.spine import Proposal
 from keelstep_gateway.cache import Cache
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
+from keelstep_gateway.limits.admission import Admitted
+from keelstep_gateway.limits.limiter import Asked, Limiter, Pass
 from keelstep_gateway.reconcile import Reconciler
 from keelstep_gateway.records import Scribe, Work
 from keelstep_gateway.send import Sender, unsent
@@ -49,6 +52,8 @@ class _Tried:
 
     judged: Judged
     attempts: int
+    waited_ms: int = 0
+    """For its turns, since it began."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,8 +66,11 @@ class Performer:
     sender: Sender
     reconciler: Reconciler
     cache: Cache
+    limiter: Limiter
 
-    async def perform(self, hold: Hold, work: Work, args: Mapping[str, Any]) -> None:
+    async def perform(
+        self, hold: Hold, work: Work, args: Mapping[str, Any], admitted: Admitted | None = None
+    ) -> None:
         """Perform it and record what came of it; nothing is recorded of a claim that is no longer ours.
 
         Raises:
@@ -70,34 +78,61 @@ class Performer:
         """
         begun = clock.boot()
         secrets = await self.sender.secrets(hold.tenant, work.spec)
-        if isinstance(secrets, Judged):
-            tried: _Tried | None = _Tried(judged=secrets, attempts=0)
-        else:
-            tried = await self._try(hold, work, args, secrets)
+        turn = admitted.turn if admitted is not None else None
+        try:
+            if isinstance(secrets, Judged):
+                tried: _Tried | None = _Tried(judged=secrets, attempts=0)
+            else:
+                tried = await self._try(hold, work, args, secrets, turn)
+        finally:
+            if turn is not None:
+                turn.leave()
         if tried is None:
             return
         found = await self._found_out(hold, work, args, tried.judged)
         latency_ms = (clock.boot() - begun) // 1_000_000
-        await self._record(hold, work, args, dataclasses.replace(tried, judged=found), latency_ms)
+        event = await self._record(hold, work, args, dataclasses.replace(tried, judged=found), latency_ms)
+        # of a call that another gateway reports nobody here knows what it cost: it stays spent
+        if admitted is not None and event is not None:
+            admitted.settle(event.envelope.cost.micro_usd)
 
     async def _try(
-        self, hold: Hold, work: Work, args: Mapping[str, Any], secrets: Mapping[str, str]
+        self,
+        hold: Hold,
+        work: Work,
+        args: Mapping[str, Any],
+        secrets: Mapping[str, str],
+        turn: Pass | None,
     ) -> _Tried | None:
         """Send it, again where that is allowed and can help; None where it is not ours to report."""
         claim = hold.log.state.claims.get(work.place) if work.claim_seq is not None else None
         before, attempts = claim.performances - 1 if claim is not None else 0, 0
         judged: Judged | None = None
+        waited_ms = turn.waited_ms if turn is not None and work.claim_seq is None else 0
         while True:
-            why = await self._why_not(hold, work)
+            mine = turn or await self._turn(hold, work, is_first=judged is None)
+            turn = None
+            if isinstance(mine, Pass):
+                waited_ms += mine.waited_ms if judged is not None else 0
+                why = await self._why_not(hold, work)
+            else:
+                why = mine
+            if why and isinstance(mine, Pass):
+                mine.leave()
             if why in _SILENT or (why and judged is None and work.claim_seq is None):
                 log.info("call_left", execution=hold.xid, tool=work.tool, reason=why, attempts=attempts)
                 return None
             if why:
                 judged = judged or unsent(why, "the call was not sent")
                 break
+            assert isinstance(mine, Pass)
             attempts += 1
             left = (work.boot_deadline - clock.boot()) / clock.SECOND
-            judged = await self.sender.send(hold.tenant, work.spec, args, work.key, secrets, left)
+            try:
+                judged = await self.sender.send(hold.tenant, work.spec, args, work.key, secrets, left)
+            finally:
+                mine.leave()
+            await mine.end(judged)
             again = self._again(hold, work, judged, before + attempts)
             if again is None or not await self._is_retried(hold, work, judged, again):
                 break
@@ -109,7 +144,23 @@ class Performer:
                 wait_ms=again.wait_ms,
             )
             await hold.rest(again.wait_ms / 1000)
-        return _Tried(judged=judged, attempts=before + attempts)
+        return _Tried(judged=judged, attempts=before + attempts, waited_ms=waited_ms)
+
+    async def _turn(self, hold: Hold, work: Work, *, is_first: bool) -> Pass | str:
+        """Its turn for another attempt, or why it does not come; who was taken over waits for a tool that is left alone."""
+        asked = Asked(
+            hold=hold,
+            tool=work.tool,
+            spec=work.spec,
+            boot_deadline=work.boot_deadline,
+            is_patient=is_first or work.is_approved or work.undoes is not None,
+            is_begun=True,
+        )
+        try:
+            found = await self.limiter.enter(asked)
+        except (errors.Waiting, errors.BrokerError) as error:
+            return error.reason
+        return found if isinstance(found, Pass) else "BreakerOpen"
 
     def _again(self, hold: Hold, work: Work, judged: Judged, attempts: int) -> retry.Again | None:
         """Another attempt after so many, where it is allowed and can help."""
@@ -176,14 +227,14 @@ class Performer:
 
     async def _record(
         self, hold: Hold, work: Work, args: Mapping[str, Any], tried: _Tried, latency_ms: int
-    ) -> None:
+    ) -> Event | None:
         """Append the result until it is stored, or another one is; then it may answer other runs, if it may."""
         judged, answered = tried.judged, self.law.now()
         as_of = await self._as_of(work.spec, judged, answered)
         output, shown = await self.executions.keep(hold, work.spec, judged.output)
         event = await hold.append(
             lambda state: self.scribe.performed(
-                state, work, judged, output, tried.attempts, latency_ms, shown, as_of
+                state, work, judged, output, tried.attempts, latency_ms, shown, as_of, tried.waited_ms
             ),
             has_happened=True,
         )
@@ -201,6 +252,7 @@ class Performer:
             latency_ms=latency_ms,
             is_recorded=event is not None,
         )
+        return event
 
     async def _as_of(self, spec: ToolContractSpec, judged: Judged, answered: int) -> str:
         """Since when an output is true, where somebody may ask."""

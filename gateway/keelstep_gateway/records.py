@@ -37,6 +37,8 @@ class Work:
     """What the rules said about a free read; of a claim its own event says it."""
     undoes: int | None = None
     """The result whose call it undoes."""
+    is_approved: bool = False
+    """True where a person said yes to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Scribe:
         deadline: int,
         *,
         undoes: int | None = None,
+        waited_ms: int = 0,
     ) -> Proposal:
         """`tool.called`."""
         gate = verdict.gate
@@ -72,6 +75,7 @@ class Scribe:
             valid_until=decided.valid_until if decided is not None else "",
             policy=verdict.policy,
             undoes=undoes,
+            waited_ms=waited_ms,
         )
         return self._proposal(state, data, (*_identity(state, place), self.owner), step=state.step + 1)
 
@@ -187,6 +191,7 @@ class Scribe:
         latency_ms: int,
         shown: types.Shown | None = None,
         as_of: str = "",
+        waited_ms: int = 0,
     ) -> Proposal | None:
         """`tool.result` of a call we made; None where the log does not want it any more."""
         claim = state.claims.get(work.place)
@@ -218,6 +223,7 @@ class Scribe:
             via=judged.via,
             via_ms=judged.via_ms,
             undoes=work.undoes,
+            waited_ms=waited_ms,
             idempotency_key=work.key,
             contract_digest=work.contract_digest,
             tier=work.tier,

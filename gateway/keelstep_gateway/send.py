@@ -9,10 +9,11 @@ from typing import Any
 
 from keelstep import errors, points
 from keelstep.domain import outcome
-from keelstep.domain.outcome import Judged
+from keelstep.domain.outcome import Judged, NoAnswer, Seen
 from keelstep.domain.reasons import classes
 from keelstep.events import types
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.log.drifts import Notes
 from keelstep_gateway import evaluator
 from keelstep_gateway.credentials import CredentialSource
 from keelstep_gateway.evaluator import Evaluator
@@ -27,6 +28,7 @@ class Sender:
     transport: Transport
     credentials: CredentialSource
     evaluator: Evaluator
+    drifts: Notes
 
     async def prepare(self, tenant: str, spec: ToolContractSpec) -> None:
         """Read the credentials before anything is claimed, so that only a missing one can stop a claimed call.
@@ -75,9 +77,20 @@ class Sender:
             )
         )
         points.reached("gateway.after.send")
+        self._note_drift(tenant, spec, seen)
         if evaluator.is_quick(len(seen.body), outcome.expressions(spec)):
             return outcome.judge(spec, seen, self.evaluator.evaluate)
         return await self.evaluator.apart(outcome.judge, spec, seen, self.evaluator.evaluate)
+
+    def _note_drift(self, tenant: str, spec: ToolContractSpec, seen: Seen) -> None:
+        """Tell people what was met of a tool that is pinned: another one, or the one that was reviewed."""
+        mcp = spec.transport.mcp
+        if mcp is None or mcp.pinned is None:
+            return
+        if isinstance(seen, NoAnswer) and seen.reason == "Drifted":
+            self.drifts.tell(tenant, mcp, seen.message)
+        elif not isinstance(seen, NoAnswer) or seen.was_sent:
+            self.drifts.tell(tenant, mcp, "")
 
 
 def unsent(reason: str, message: str) -> Judged:

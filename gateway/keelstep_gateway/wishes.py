@@ -7,7 +7,7 @@
            ├► Refuse, AskGate ──► said, not recorded (but what the rules say about a call that asks)
            ├► Deny{OutcomeUnknown} ──► the contract's read may find out what came of the earlier call
            ├► Join ──► its owner is alive? wait · silent? take it over
-           ├► Perform ──► a result of another run answers it, or it is performed
+           ├► Perform ──► a result of another run answers it, or it waits for its turn (`limits`) and is performed
            └► Deny, Replay, Perform ──► decided again in exactly the state that the append extends
 
 Every branch that is no answer ends where it began: with the log as of now (`hold` says when that must be read). What is
@@ -31,6 +31,8 @@ from keelstep_gateway.evaluator import Evaluator, NotEvaluatedError
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
 from keelstep_gateway.law import Law
+from keelstep_gateway.limits import admission, limiter
+from keelstep_gateway.limits.admission import Admissions, Admitted
 from keelstep_gateway.perform import Performer
 from keelstep_gateway.reconcile import Reconciler
 from keelstep_gateway.records import Scribe, Work
@@ -79,6 +81,7 @@ class Wishes:
     takeover: TakeOver
     cache: Cache
     evaluator: Evaluator
+    admissions: Admissions
 
     async def answer(self, hold: Hold, place: Place, seen: int, gather: Gather) -> answers.Answer:
         """The answer to one wish of an asker who has seen the log up to this stream sequence.
@@ -141,14 +144,56 @@ class Wishes:
 
     async def _apply(self, hold: Hold, wish: Wish, held: _Held | None) -> None:
         """Record the verdict as of the state it is appended to, and perform the call where that is it."""
+        try:
+            first = wish.decide(hold.log.state, self.evaluator.known)
+        except NotEvaluatedError:
+            return
+        admitted: Admitted | None = Admitted()
+        if isinstance(first, call.Perform) and (held is None or first.gate is not None):
+            admitted = await self._admitted(hold, wish, first)
+        if admitted is None:
+            return
+        try:
+            if not await self._record(hold, wish, held, admitted):
+                admitted.settle(0)  # where nobody knows whether it is claimed, the money stays set aside
+        finally:
+            admitted.leave()
+
+    async def _admitted(self, hold: Hold, wish: Wish, verdict: call.Perform) -> Admitted | None:
+        """Wait for its turn; None where the call is not to be made any more."""
+
+        def is_wanted(state: State) -> bool:
+            try:
+                return isinstance(wish.decide(state, self.evaluator.known), call.Perform)
+            except NotEvaluatedError:
+                return False
+
+        is_undo = wish.undoes is not None
+        asked = limiter.Asked(
+            hold=hold,
+            tool=verdict.planned.tool,
+            spec=verdict.spec,
+            boot_deadline=admission.deadline(hold.log.state, verdict, self.law.now()),
+            is_patient=verdict.gate is not None or is_undo,
+            is_wanted=is_wanted,
+        )
+        return await self.admissions.ask(hold, verdict, asked, is_undo=is_undo)
+
+    async def _record(self, hold: Hold, wish: Wish, held: _Held | None, admitted: Admitted) -> bool:
+        """The rest of `_apply`; true where the call began, and what was admitted for it was used."""
         verdict: call.Verdict | None = None
         place, tool = wish.place, wish.tool
+        turn = admitted.turn
 
         def propose(state: State) -> Proposal | None:
             nonlocal verdict
             # nobody may wait here: what was not evaluated in this very state is asked about again from the beginning
             verdict = wish.decide(state, self.evaluator.known)
+            if isinstance(verdict, call.Perform) and (held is None or verdict.gate is not None):
+                verdict = admitted.denied or (verdict if turn is not None else None)
             match verdict:
+                case None:
+                    return None
                 case call.Deny():
                     return self.scribe.denied(state, verdict, place, tool, undoes=wish.undoes)
                 case call.Replay():
@@ -160,7 +205,10 @@ class Wishes:
                 case call.Perform(needs_claim=True):
                     seconds = reconcile.claim_seconds(verdict.spec, wish.contracts)
                     deadline = self.law.now() + seconds * clock.SECOND
-                    return self.scribe.claimed(state, verdict, place, deadline, undoes=wish.undoes)
+                    waited_ms = turn.waited_ms if turn is not None else 0
+                    return self.scribe.claimed(
+                        state, verdict, place, deadline, undoes=wish.undoes, waited_ms=waited_ms
+                    )
                 case _:
                     return None
 
@@ -168,9 +216,9 @@ class Wishes:
         try:
             event = await hold.append(propose)
         except NotEvaluatedError:
-            return
+            return False
         if not isinstance(verdict, call.Perform) or (held is not None and verdict.gate is None):
-            return
+            return False
         work = Work(
             place=place,
             tool=verdict.planned.tool,
@@ -183,9 +231,11 @@ class Wishes:
             claim_seq=event.seq if event is not None else None,
             policy=None if verdict.needs_claim else verdict.policy,
             undoes=wish.undoes,
+            is_approved=verdict.gate is not None,
             boot_deadline=begun + retry.budget_seconds(verdict.spec) * clock.SECOND,
         )
-        await self.performer.perform(hold, work, wish.args)
+        await self.performer.perform(hold, work, wish.args, admitted)
+        return True
 
 
 def _is_on_record(verdict: call.AskGate, state: State, place: Place) -> bool:

@@ -27,6 +27,8 @@ from keelstep.domain import contract, revision
 from keelstep.domain.state import State
 from keelstep.events import clock, registry, types, value
 from keelstep.events.frame import Stored
+from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.log import subjects
 from keelstep.log.identities import Role
 from keelstep.log.objects import Objects
@@ -91,23 +93,22 @@ class Hands:
         xid, objects = secrets.token_hex(16), Objects(self.operator)
         pins: dict[str, types.Pin] = {}
         for name, spec in contracts.items():
-            built = revision.build("ToolContract", name, spec)
-            loaded = revision.load_contract(built.payload)[1]
+            loaded = ToolContractSpec.model_validate(spec)
+            built = revision.build("ToolContract", name, loaded)
             pins[name] = types.Pin(
                 digest=await objects.put_revision(TENANT, built.payload),
                 tier=loaded.consequence_tier,
                 estimate_micro_usd=contract.estimate_micro_usd(loaded),
                 builtin=loaded.transport.builtin is not None,
             )
+        strategy = revision.build("AgentStrategy", "measured", AgentStrategySpec.model_validate(agent))
         started = types.ExecStarted(
             name="measured",
             goal=seal(goal.encode(), value.TEXT),
             inputs=seal(b"{}"),
             strategy="measured",
             strategy_version="1",
-            strategy_digest=await objects.put_revision(
-                TENANT, revision.build("AgentStrategy", "measured", agent).payload
-            ),
+            strategy_digest=await objects.put_revision(TENANT, strategy.payload),
             contracts=pins,
             budget_micro_usd=100_000_000,
             deadline=clock.text(clock.now() + _LASTS_SECONDS * clock.SECOND),

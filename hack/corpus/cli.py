@@ -1,4 +1,7 @@
-"""How is a log added to the corpus? `python -m hack.corpus record`: real runs, and a file for each. Never over a file."""
+"""How does the corpus grow? `python -m hack.corpus record`: real runs, and a file for each; `defaults`: new fields.
+
+Never over a file, never over a line.
+"""
 
 import sys
 import tempfile
@@ -9,7 +12,7 @@ import typer
 
 from hack.cluster import errors as cluster_errors
 from hack.cluster import settings
-from hack.corpus import kept, record
+from hack.corpus import defaults, kept, record
 from hack.local.kubectl import CommandError
 from hack.local.platform import PlatformError
 from keelstep import logs
@@ -23,7 +26,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.callback()
 def one_of_several() -> None:
-    """Logs of real runs, kept for ever."""
+    """What every later version must read as this one does."""
 
 
 @app.command("record")
@@ -58,3 +61,10 @@ def record_command(
     ) as error:
         print(f"hack.corpus: {error}", file=sys.stderr)
         raise typer.Exit(EXIT_FAILED) from error
+
+
+@app.command("defaults")
+def defaults_command() -> None:
+    """Add fields that are new to the list of defaults, which then never change. Example: python -m hack.corpus defaults"""
+    for line in defaults.add(CORPUS):
+        print(line)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from examples.refund import render
 from hack.cluster import controlplane, errors, lifecycle, progress, settings
 from hack.demo import people
-from hack.local import platform, postgres, world
+from hack.local import ops, platform, postgres, world
 from hack.local.kubectl import Kubectl
 from hack.local.platform import Platform
 
@@ -44,8 +43,12 @@ class Demo:
         return self.platform.ledger()
 
 
-def start(configured: settings.Settings, shown: progress.Progress, own_models: Path | None = None) -> Demo:
+def start(
+    configured: settings.Settings, shown: progress.Progress, namespace: str, own_models: Path | None = None
+) -> Demo:
     """Start what does not run yet; it goes on running. The gateway knows a person's own models too, where there are any.
+
+    The people of the demo are at home in this namespace.
 
     Raises:
         ClusterError, PlatformError, CommandError: a part did not start; the message names its log.
@@ -55,11 +58,11 @@ def start(configured: settings.Settings, shown: progress.Progress, own_models: P
     people.add(
         status.kubeconfig,
         [(name, local.kubectl(name).kubeconfig) for name in PEOPLE],
-        render.NAMESPACE,
+        namespace,
     )
     with shown.step("Starting NATS JetStream, the example's shop and its scripted model"):
         local.start_broker()
-        local.start_example()
+        local.start_example(ops.SCRIPT)
     with shown.step("Installing the kinds, the roles and the admission policies"):
         local.define()
     with shown.step("Starting operator and gateway"):

@@ -4,20 +4,12 @@ apply ─► watch ─► approve one refund, reject the other, kill a strategy 
 """
 
 import json
-import shlex
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console
-
 from examples.refund import render
-from hack.demo import parts, tables
+from hack.demo import parts, tables, telling
 from hack.demo.parts import Demo
-from hack.local.kubectl import CommandError, Kubectl
+from hack.local.kubectl import Kubectl
 
 NAMESPACE = render.NAMESPACE
 AUTHOR, REQUESTER, APPROVER = parts.PEOPLE
@@ -29,46 +21,42 @@ REASONS = {
 }
 ANOTHER = "another-refund"
 """A run that a person starts afterwards."""
-STEP_SECONDS = 90.0
-POLL_SECONDS = 0.1
-
-out = Console(highlight=False, soft_wrap=True)
-
-
-class StoryError(Exception):
-    """The demo did not go as it must; the message says where to look."""
 
 
 def tell(demo: Demo, *, ask: bool) -> None:
     """Tell the whole story.
 
     Raises:
-        StoryError: something did not happen, or ended otherwise than it must.
+        telling.StoryError: something did not happen, or ended otherwise than it must.
     """
-    author, requester, approver = (demo.kubectl(who, _command) for who in (AUTHOR, REQUESTER, APPROVER))
-    admin = demo.kubectl("admin", _command)
+    author, requester, approver = (
+        demo.kubectl(who, telling.command) for who in (AUTHOR, REQUESTER, APPROVER)
+    )
+    admin = demo.kubectl("admin", telling.command)
     _start_afresh(demo, admin, author, approver)
     before, thoughts = len(_refunds(demo)), demo.platform.model_calls("runaway")
-    _chapter(
+    telling.chapter(
         "A tenant, its tools and its agents",
         f"{AUTHOR} applies them; the operator checks what the API server cannot.",
     )
     _apply(demo, admin, author)
-    _chapter("Five executions", f"{REQUESTER} asks for them and watches.")
-    with _watching(requester):
+    telling.chapter("Five executions", f"{REQUESTER} asks for them and watches.")
+    with telling.watching(requester, NAMESPACE):
         requester.run("apply", "-f", str(demo.manifests / "executions.yaml"))
-        _wait("the two refunds to wait for a person", lambda: len(_pending(approver)) == len(GATED), demo)
-        _wait(
+        telling.wait(
+            "the two refunds to wait for a person", lambda: len(_pending(approver)) == len(GATED), demo
+        )
+        telling.wait(
             "the runaway agent to get going",
             lambda: demo.platform.model_calls("runaway") >= thoughts + 5,
             demo,
         )
     _decide(approver, ask=ask)
     _kill(author)
-    _wait("all five to end", lambda: _all_over(requester), demo)
-    _chapter("How they ended", "The reason of each ended run stands in its condition and its Event.")
+    telling.wait("all five to end", lambda: telling.are_over(requester, NAMESPACE, RUNS), demo)
+    telling.chapter("How they ended", "The reason of each ended run stands in its condition and its Event.")
     table = requester.run("get", "executions", "-n", NAMESPACE)
-    out.print(table, markup=False)
+    telling.out.print(table, markup=False)
     _records(demo, requester)
     _check(table, booked=len(_refunds(demo)) - before, ask=ask)
     _goodbye(demo)
@@ -81,7 +69,7 @@ def _start_afresh(demo: Demo, admin: Kubectl, author: Kubectl, approver: Kubectl
     latched = _latched(admin)
     if not left and not latched:
         return
-    _chapter(
+    telling.chapter(
         "An earlier demo ran here",
         "Its executions are deleted; their logs stay. Its kill is lifted by a person.",
     )
@@ -91,14 +79,18 @@ def _start_afresh(demo: Demo, admin: Kubectl, author: Kubectl, approver: Kubectl
         return
     author.run(*_switch("false", ""))
     gate = admin.get("approvalgate", latched["gate"], "-n", NAMESPACE)
-    out.print("  Taking the switch back lifts nothing; a gate asks a person:", markup=False)
+    telling.out.print("  Taking the switch back lifts nothing; a gate asks a person:", markup=False)
     _answer(approver, gate, "Approved", "the loop was fixed")
-    _wait("the kill to be lifted", lambda: not _latched(admin), demo)
+    telling.wait("the kill to be lifted", lambda: not _latched(admin), demo)
 
 
 def _latched(admin: Kubectl) -> Any:
     """The kill in force of the agent that runs away; empty where there is none."""
-    found = [item for item in _items(admin, "agentstrategies") if item["metadata"]["name"] == "runaway-agent"]
+    found = [
+        item
+        for item in telling.items(admin, "agentstrategies", NAMESPACE)
+        if item["metadata"]["name"] == "runaway-agent"
+    ]
     latched = found[0].get("status", {}).get("killSwitch", {}) if found else {}
     return latched if latched.get("engaged") else {}
 
@@ -107,30 +99,30 @@ def _apply(demo: Demo, admin: Kubectl, author: Kubectl) -> None:
     for name in ("namespace.yaml", "access.yaml", "credentials.yaml"):
         admin.run("apply", "-f", str(demo.manifests / name))
     for name in ("contracts.yaml", "strategies.yaml"):
-        out.print(author.run("apply", "-f", str(demo.manifests / name)), markup=False, end="")
+        telling.out.print(author.run("apply", "-f", str(demo.manifests / name)), markup=False, end="")
     author.run("wait", "--for=condition=Ready", "agentstrategies", "--all", "-n", NAMESPACE, "--timeout=60s")
-    out.print(author.run("get", "toolcontracts,agentstrategies", "-n", NAMESPACE), markup=False)
+    telling.out.print(author.run("get", "toolcontracts,agentstrategies", "-n", NAMESPACE), markup=False)
 
 
 def _decide(approver: Kubectl, *, ask: bool) -> None:
-    _chapter(
+    telling.chapter(
         "Two refunds wait for a person",
         f"No pod waits with them. {APPROVER} may decide gates and nothing else.",
     )
-    out.print(approver.run("get", "approvalgates", "-n", NAMESPACE), markup=False)
+    telling.out.print(approver.run("get", "approvalgates", "-n", NAMESPACE), markup=False)
     for gate in _pending(approver):
         spec = gate["spec"]
         run, action = spec["executionRef"]["name"], spec["action"]
-        out.print(f"  {run}: {action['tool']} {json.dumps(action['args'])}", markup=False)
+        telling.out.print(f"  {run}: {action['tool']} {json.dumps(action['args'])}", markup=False)
         for line in spec["evidence"]["reasoning"]:
-            out.print(f"    the agent says: {line}", markup=False)
+            telling.out.print(f"    the agent says: {line}", markup=False)
         verdict = _asked(run) if ask else GATED[run]
         _answer(approver, gate, verdict, REASONS[verdict])
 
 
 def _asked(run: str) -> str:
     while True:
-        said = out.input(f"  Approve the refund of {run}? [y/n] ").strip().lower()
+        said = telling.out.input(f"  Approve the refund of {run}? [y/n] ").strip().lower()
         if said in ("y", "yes", "n", "no"):
             return "Approved" if said.startswith("y") else "Rejected"
 
@@ -141,7 +133,7 @@ def _answer(approver: Kubectl, gate: Any, verdict: str, reason: str) -> None:
         f'{{"verdict":"{verdict}","approver":"{approver.persona}","reason":"{reason}"}}}}]'
     )
     name = gate["metadata"]["name"]
-    out.print(
+    telling.out.print(
         approver.run("patch", "approvalgate", name, "-n", NAMESPACE, "--type=json", "-p", patch),
         markup=False,
         end="",
@@ -149,7 +141,7 @@ def _answer(approver: Kubectl, gate: Any, verdict: str, reason: str) -> None:
 
 
 def _kill(author: Kubectl) -> None:
-    _chapter(
+    telling.chapter(
         "An agent runs away",
         f"{AUTHOR} throws its kill switch: every run of this strategy ends, no new one starts.",
     )
@@ -162,33 +154,17 @@ def _switch(engaged: str, reason: str) -> tuple[str, ...]:
 
 
 def _records(demo: Demo, requester: Kubectl) -> None:
-    _chapter(
+    telling.chapter(
         "Every step is an event", "Each run's events, cost and verified chain, read from the log itself."
     )
     for run in RUNS:
-        _keelstep(requester, "trace", run)
-        _keelstep(requester, "verify", run)
-    out.print("  The shop's own ledger:", markup=False)
+        telling.keelstep(requester, "trace", run, namespace=NAMESPACE)
+        telling.keelstep(requester, "verify", run, namespace=NAMESPACE)
+    telling.out.print("  The shop's own ledger:", markup=False)
     for booking in demo.ledger():
         about = f"order {booking['order']}" if booking["order"] else f"ticket {booking['ticket']}"
         amount, key = booking["amount"] or "", (booking["key"] or "none")[:12]
-        out.print(f"    {booking['kind']:7} {about:12} {amount:>8}  key {key}", markup=False)
-
-
-def _keelstep(requester: Kubectl, *arguments: str) -> None:
-    command = ["keelstep", *arguments, "-n", NAMESPACE]
-    _command(shlex.join(command))
-    environment = {**requester.environment, "COLUMNS": "120"}
-    done = subprocess.run(
-        [sys.executable, "-m", "keelstep.cli.main", *command[1:]],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    out.print(done.stdout, markup=False)
-    if done.returncode != 0:
-        raise StoryError(f"`{shlex.join(command)}` failed: {done.stderr.strip()}")
+        telling.out.print(f"    {booking['kind']:7} {about:12} {amount:>8}  key {key}", markup=False)
 
 
 def _check(table: str, *, booked: int, ask: bool) -> None:
@@ -196,15 +172,17 @@ def _check(table: str, *, booked: int, ask: bool) -> None:
         return
     expected, found = tables.expected(), tables.masked(table, RUNS)
     if found != expected:
-        raise StoryError(f"the runs did not end as they must.\nexpected:\n{expected}\nfound:\n{found}")
+        raise telling.StoryError(
+            f"the runs did not end as they must.\nexpected:\n{expected}\nfound:\n{found}"
+        )
     if booked != 1:
-        raise StoryError(f"the shop booked {booked} refunds; exactly one was approved")
-    out.print("[bold green]✓[/] five runs as they must be, exactly one refund booked")
+        raise telling.StoryError(f"the shop booked {booked} refunds; exactly one was approved")
+    telling.out.print("[bold green]✓[/] five runs as they must be, exactly one refund booked")
 
 
 def _goodbye(demo: Demo) -> None:
-    _chapter("Look around", "Everything goes on running. These lines can be pasted.")
-    _lines(
+    telling.chapter("Look around", "Everything goes on running. These lines can be pasted.")
+    telling.lines(
         f"export KUBECONFIG={demo.status.kubeconfig}",
         f"export PATH={demo.status.kubectl.parent}:$PWD/.venv/bin:$PATH",
         f"kubectl get executions,approvalgates -n {NAMESPACE}",
@@ -212,12 +190,12 @@ def _goodbye(demo: Demo) -> None:
         f"kubectl logs refund-approved-a1 -n {NAMESPACE}",
         "kubectl explain execution.spec",
     )
-    out.print(
+    telling.out.print(
         f"\n  You are admin, who may do everything. --context makes you {AUTHOR}, who writes agents and contracts,"
         f"\n  {REQUESTER}, who asks for runs, or {APPROVER}, who approves. Ask for another refund, and decide it:\n",
         markup=False,
     )
-    _lines(
+    telling.lines(
         f"keelstep run support-agent --context {REQUESTER} --name {ANOTHER} --goal"
         " 'The kettle of order 1071 leaks. The customer wants the money back.'"
         " --input 'customer_name=Priya Nair'",
@@ -227,81 +205,24 @@ def _goodbye(demo: Demo) -> None:
         f"kubectl wait --context {REQUESTER} --for=condition=Succeeded execution/{ANOTHER}",
         f"keelstep output {ANOTHER} --context {REQUESTER}",
     )
-    out.print(
+    telling.out.print(
         f"\n  logs of the programs: {demo.folder / 'logs'}\n  stop and forget:      make down", markup=False
     )
-
-
-def _lines(*commands: str) -> None:
-    for line in commands:
-        out.print(f"  {line}", markup=False, style="cyan")
-
-
-@contextmanager
-def _watching(who: Kubectl) -> Iterator[None]:
-    """Show `kubectl get executions -w` while the block runs."""
-    arguments = ("get", "executions", "-n", NAMESPACE, "--watch")
-    who.show(shlex.join(("kubectl", *arguments)))
-    watch = subprocess.Popen([who.binary, *arguments], env=who.environment, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        watch.terminate()
-        watch.wait()
 
 
 def _refunds(demo: Demo) -> list[Any]:
     return [booking for booking in demo.ledger() if booking["kind"] == "refund"]
 
 
-def _items(who: Kubectl, plural: str) -> list[Any]:
-    try:
-        found: list[Any] = who.get(plural, "-n", NAMESPACE)["items"]
-    except CommandError:
-        return []
-    return found
-
-
 def _names(who: Kubectl, plural: str) -> set[str]:
-    return {item["metadata"]["name"] for item in _items(who, plural)}
+    return {item["metadata"]["name"] for item in telling.items(who, plural, NAMESPACE)}
 
 
 def _pending(who: Kubectl) -> list[Any]:
-    gates = _items(who, "approvalgates")
+    gates = telling.items(who, "approvalgates", NAMESPACE)
     return [
         gate
         for gate in gates
         if gate.get("status", {}).get("phase") == "Pending"
         and gate["spec"].get("executionRef", {}).get("name") in GATED
     ]
-
-
-def _status(who: Kubectl, run: str) -> Any:
-    return who.get("execution", run, "-n", NAMESPACE).get("status", {})
-
-
-def _all_over(who: Kubectl) -> bool:
-    phases = {
-        item["metadata"]["name"]: item.get("status", {}).get("phase") for item in _items(who, "executions")
-    }
-    return all(phases.get(run) in ("Succeeded", "Failed", "Cancelled", "Killed") for run in RUNS)
-
-
-def _wait(what: str, holds: Callable[[], bool], demo: Demo) -> None:
-    deadline = time.monotonic() + STEP_SECONDS
-    while not holds():
-        if time.monotonic() > deadline:
-            raise StoryError(
-                f"waited {STEP_SECONDS:.0f} s for {what}.\n"
-                f"Look: KUBECONFIG={demo.status.kubeconfig} {demo.status.kubectl} describe executions -n {NAMESPACE}\n"
-                f"logs: {demo.folder / 'logs'}"
-            )
-        time.sleep(POLL_SECONDS)
-
-
-def _chapter(title: str, text: str) -> None:
-    out.print(f"\n[bold]━━ {title}[/]\n   {text}\n")
-
-
-def _command(line: str) -> None:
-    out.print(f"$ {line}", style="cyan", markup=False)

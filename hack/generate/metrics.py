@@ -30,6 +30,7 @@ CLOSED = {
     "error_type": "A class of errors, or a [reason](reasons.md).",
     "how": "Of a tool's call `retried`, or `unknown` where nobody may try again; of a model's `lost`.",
     "kind": "A Kubernetes kind.",
+    "limit": "What a call waited for: `rate`, `concurrency`, `pause` or `breaker`.",
     "outcome": "How it ended: of a run, a request, or a message.",
     "phase": "An Execution's phase.",
     "reason": "A [reason](reasons.md).",

@@ -22,6 +22,8 @@ class Kubectl:
     kubeconfig: Path
     persona: str
     show: Callable[[str], None]
+    is_at_home: bool = False
+    """True: with the person's own environment, which the way into a cluster of theirs may need."""
 
     def run(self, *arguments: str, shown: bool = True, stdin: str | None = None) -> str:
         """Run a command, show it first, and give what it printed.
@@ -49,7 +51,9 @@ class Kubectl:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment a command runs in: this persona's kubeconfig and nothing of the person's own."""
+        """The environment a command runs in: this persona's kubeconfig, and else nothing of the person's own."""
+        if self.is_at_home:
+            return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
         return {
             "PATH": os.environ["PATH"],
             "HOME": str(self.kubeconfig.parent),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from examples.ops import render as incidents
 from examples.refund import render
 from hack.cluster import controlplane, files, ports, processes
 from hack.cluster.processes import Component, Identity
@@ -28,7 +29,7 @@ START_SECONDS = 60.0
 POLL_SECONDS = 0.05
 SYSTEM_NAMESPACE = "keelstep-system"
 REPOSITORY = Path(__file__).resolve().parents[2]
-LISTENERS = ("broker", "shop", "model", "views")
+LISTENERS = ("broker", "shop", "model", "views", "alerts", "fleet")
 _NODE_PORTS = ("-route", "-monitor")
 """What each of several brokers listens on beside its own port."""
 _NOTHING: Mapping[str, str] = {}
@@ -59,6 +60,7 @@ class Platform:
         self.installed = self._installed()
         self._write_models()
         render.ensure_token(self._made("shop") / "token")
+        self.places.commands_file.write_text(incidents.commands())
 
     def _places(self) -> programs.Places:
         """Ports picked once and kept, so that what is restarted is found where it was."""
@@ -86,6 +88,8 @@ class Platform:
             shop_port=picked["shop"],
             model_port=picked["model"],
             views_port=picked["views"],
+            alerts_port=picked["alerts"],
+            fleet_port=picked["fleet"],
             postgres=postgres.place(self.plane.plan.folder),
             views_pair=self.plane.serving_pair("views", (*registration.hosts(), "localhost")),
             requestheader_ca=self.plane.front_proxy_ca_file,
@@ -153,7 +157,7 @@ class Platform:
             for each in programs.nats_servers(self.places, self.installed)
             if not names or each.name in names
         ]
-        for each, identity in [(each, self._start(each, lambda: True)) for each in wanted]:
+        for each, identity in [(each, self.start(each, lambda: True)) for each in wanted]:
             self._until(each, identity, self._broker_is_ready(each.name))
 
     @property
@@ -165,16 +169,16 @@ class Platform:
         host = self.places.broker_host
         for each in self.places.brokers:
             if each.name == name:
-                return _answers_http(f"http://{host}:{each.monitor_port}/healthz")
+                return answers_http(f"http://{host}:{each.monitor_port}/healthz")
         return _answers_tcp((host, self.places.broker_port))
 
     def start_example(self, *scripts: Path) -> None:
         """Start the example's shop and model, which says what these scripts say beside its own."""
-        self._start(programs.shop(self.places), _answers_http(f"{self.places.shop_url}/ledger"))
+        self.start(programs.shop(self.places), answers_http(f"{self.places.shop_url}/ledger"))
         spoken = self.folder / "script.yaml"
         spoken.write_text(programs.spoken(scripts))
         model = programs.model(self.places, spoken)
-        self._start(model, _answers_http(f"{self.places.model_url}/models"))
+        self.start(model, answers_http(f"{self.places.model_url}/models"))
 
     def start_operator(self, **extra: str) -> Identity:
         """Start the operator, with more environment where a test wants it."""
@@ -191,7 +195,7 @@ class Platform:
 
         Both get more environment where a test wants it.
         """
-        self._start(programs.postgres_server(self.places), _accepts(self.places.postgres))
+        self.start(programs.postgres_server(self.places), _accepts(self.places.postgres))
         self._start_program(programs.projector(self.places, self.installed, **projector))
         self._start_program(programs.views(self.places, self.installed, **views))
         service = registration.build_local_service(self.places.views_port)
@@ -204,9 +208,14 @@ class Platform:
 
     def _start_program(self, component: Component) -> Identity:
         since = component.log.stat().st_size if component.log.exists() else 0
-        return self._start(component, lambda: _says_ready(component.log, since))
+        return self.start(component, lambda: _says_ready(component.log, since))
 
-    def _start(self, component: Component, is_ready: Callable[[], bool]) -> Identity:
+    def start(self, component: Component, is_ready: Callable[[], bool]) -> Identity:
+        """Start a part where it does not run yet; return once it is ready.
+
+        Raises:
+            PlatformError: it does not get ready.
+        """
         running = self.records.find(component.name)
         if running is not None:
             return running
@@ -309,7 +318,9 @@ def _answers_tcp(at: tuple[str, int]) -> Callable[[], bool]:
     return answers
 
 
-def _answers_http(url: str) -> Callable[[], bool]:
+def answers_http(url: str) -> Callable[[], bool]:
+    """True once something answers there."""
+
     def answers() -> bool:
         try:
             with urllib.request.urlopen(url, timeout=2):

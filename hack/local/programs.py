@@ -47,6 +47,8 @@ class Places:
     shop_port: int
     model_port: int
     views_port: int
+    alerts_port: int
+    fleet_port: int
     postgres: Path
     """The folder of Postgres and its socket."""
     views_pair: Pair
@@ -73,9 +75,24 @@ class Places:
         return f"http://127.0.0.1:{self.model_port}/v1"
 
     @property
+    def alerts_url(self) -> str:
+        """Where the second example's alerts are."""
+        return f"http://127.0.0.1:{self.alerts_port}"
+
+    @property
+    def fleet_url(self) -> str:
+        """Where the second example's services are scaled."""
+        return f"http://127.0.0.1:{self.fleet_port}"
+
+    @property
     def token_file(self) -> Path:
-        """The shop's token."""
+        """The token of the examples' services."""
         return self.folder / "shop" / "token"
+
+    @property
+    def commands_file(self) -> Path:
+        """The commands that contracts may have the gateway run."""
+        return self.folder / "commands.yaml"
 
 
 def nats_server(places: Places, installed: Installation) -> Component:
@@ -112,6 +129,17 @@ def shop(places: Places) -> Component:
         *("--token-file", str(places.token_file)),
     )
     return _component(places, "shop", argv, {})
+
+
+def alerts(places: Places) -> Component:
+    """The second example's MCP server."""
+    return _component(places, "alerts", _module("examples.ops.alerts", "--port", str(places.alerts_port)), {})
+
+
+def fleet(places: Places) -> Component:
+    """The second example's HTTP service."""
+    arguments = ("--port", str(places.fleet_port), "--token-file", str(places.token_file))
+    return _component(places, "fleet", _module("examples.ops.fleet", *arguments), {})
 
 
 def spoken(scripts: Iterable[Path]) -> str:
@@ -202,6 +230,7 @@ def gateway(places: Places, installed: Installation, *, name: str = "gateway", *
         "KEELSTEP_KEYRING": str(installed.folder / "public" / "keyring.json"),
         "KEELSTEP_PRICE_TABLE": str(places.folder / "prices.yaml"),
         "KEELSTEP_PROVIDERS": str(places.folder / "providers.yaml"),
+        "KEELSTEP_STDIO_COMMANDS": str(places.commands_file),
         "KEELSTEP_KUBECONFIG": str(places.gateway_kubeconfig),
         **extra,
     }

@@ -48,10 +48,12 @@ def running(folder: Path, *scripts: Path, brokers: int = 1) -> Iterator[Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """The refund example in a namespace of a test's own."""
+    """An example, the refunds, in a namespace of a test's own."""
 
     platform: Platform
     name: str
+    example: Callable[[Platform], Path] = Platform.manifests
+    """Where its manifests are, filled in."""
 
     @property
     def admin(self) -> Kubectl:
@@ -64,7 +66,7 @@ class Tenant:
 
     def manifests(self, file: str) -> list[Any]:
         """The example's manifests of one file, in this namespace."""
-        text = (self.platform.manifests() / file).read_text()
+        text = (self.example(self.platform) / file).read_text()
         return [_moved(each, self.name) for each in yaml.safe_load_all(text) if each]
 
     def apply(self, who: Kubectl, manifests: Sequence[Any]) -> None:

@@ -17,7 +17,9 @@ from keelstep.events import clock
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.kube import Kube, Object
+from keelstep.log import drifts as drift_notes
 from keelstep.log.control import Control
+from keelstep.log.limits import Board
 from keelstep.log.names import Binding, Names, Record
 from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
@@ -29,8 +31,10 @@ from keelstep_operator.logs import Logs
 from keelstep_operator.metrics import Metrics
 from keelstep_operator.queue import Key, Queue
 from keelstep_operator.recorder import Recorder
+from keelstep_operator.scopes import Scopes
 from keelstep_operator.settings import Settings
 from keelstep_operator.status import Statuses
+from keelstep_operator.tally import Tally
 
 S = TypeVar("S", AgentStrategySpec, ToolContractSpec)
 
@@ -164,6 +168,8 @@ class Context:
     names: Names
     control: Control
     view: View
+    board: Board
+    drifts: drift_notes.Board
     revoker: Revoker
     identities: Identities
     keyring: bytes
@@ -177,6 +183,8 @@ class Context:
     metrics: Metrics
     revisions: Revisions
     runs: Runs = field(default_factory=Runs)
+    scopes: Scopes = field(default_factory=Scopes)
+    tally: Tally = field(default_factory=Tally)
     watched: set[str] = field(default_factory=set)
     """Kinds of which the watch has told us something."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -198,6 +206,10 @@ class Context:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Context":
         return self
+
+    def unexpired_identities(self, now: int) -> int:
+        """Of every tenant: as many as we know of, or as the broker holds revoked of such as nobody's any more."""
+        return max(self.tally.total(now), self.revoker.held)
 
     def keep(self, found: Object) -> None:
         """Keep what the API server just answered, as the watch would."""

@@ -22,6 +22,13 @@ async def run(ctx: Context) -> None:
     await follow.follow(ctx.nc, ctx.settings.shard, wake)
 
 
+def woken_by_limits(ctx: Context, subject: str) -> None:
+    """Whose breaker changed."""
+    _, kind, tenant, contract = subject.split(".", 3)
+    if kind == "breaker":
+        ctx.queue.wake(Key("ToolContract", tenant, contract))
+
+
 def woken_by_control(ctx: Context, record: control.Record) -> None:
     """Whom a change of what is stopped concerns."""
     match record.scope:
@@ -34,6 +41,8 @@ def woken_by_control(ctx: Context, record: control.Record) -> None:
         case "strategy":
             ctx.queue.wake(Key("AgentStrategy", record.tenant, record.target))
             _wake_tenant(ctx, record.tenant)
+        case "budget":
+            ctx.queue.wake(Key("Namespace", "", record.tenant))
         case "policy":
             ctx.queue.wake(Key("ConfigMap", record.tenant, names.POLICY_CONFIG_MAP))
         case "tenant":

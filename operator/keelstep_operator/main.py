@@ -11,7 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -22,9 +22,10 @@ from nats.aio.client import Client
 from keelstep import errors, kube, logs, points, scrape
 from keelstep import settings as environment
 from keelstep.events import clock, signing, types
-from keelstep.log import connection, identities, streams
+from keelstep.log import connection, drifts, identities, streams, subjects
 from keelstep.log.control import Control
 from keelstep.log.identities import Role
+from keelstep.log.limits import Board
 from keelstep.log.names import Names
 from keelstep.log.objects import Objects
 from keelstep.log.revocation import Revoker
@@ -37,7 +38,7 @@ from keelstep_operator.identity import Identities
 from keelstep_operator.logs import Logs
 from keelstep_operator.metrics import Metrics
 from keelstep_operator.queue import Queue
-from keelstep_operator.reconcile import route
+from keelstep_operator.reconcile import drift, route
 from keelstep_operator.recorder import Recorder
 from keelstep_operator.settings import Settings
 from keelstep_operator.status import Statuses
@@ -97,7 +98,7 @@ async def run(settings: Settings) -> None:
     """
     async with contextlib.AsyncExitStack() as stack:
         ctx = await stack.enter_async_context(connected(settings))
-        await _kinds_are_there(ctx.kube, *settings.namespaces[:1])
+        await _kinds_are_there(ctx.kube, settings.namespaces or ("",))
         await stack.enter_async_context(scrape.served(ctx.metrics.registry, settings.metrics_port))
         stop, ready, is_synced = asyncio.Event(), asyncio.Event(), asyncio.Event()
         holding = [] if not settings.lease_namespace else [await _leading(ctx, stack, stop)]
@@ -110,6 +111,8 @@ async def run(settings: Settings) -> None:
                 *(group.create_task(held.hold(), name="lease") for held in holding),
                 group.create_task(_end_where_replaced(ctx), name="replaced"),
                 group.create_task(ctx.view.run(), name="control"),
+                group.create_task(ctx.board.run(), name="limits"),
+                group.create_task(ctx.drifts.run(), name="drifts"),
                 group.create_task(_check_clock(ctx.nc), name="clock"),
                 group.create_task(streams.keep_cache(ctx.nc), name="cache"),
                 group.create_task(follow.run(ctx), name="follow"),
@@ -216,6 +219,13 @@ async def connected(settings: Settings) -> AsyncIterator[Context]:
             names=Names(nc),
             control=Control(nc, signer, keyring),
             view=view,
+            board=Board(
+                nc,
+                PROGRAM,
+                pattern=subjects.breaker("*", ">"),
+                on_change=lambda subject: follow.woken_by_limits(ctx, subject),
+            ),
+            drifts=drifts.Board(nc=nc, on_change=lambda tenant, key: drift.noted(ctx, tenant, key)),
             revoker=revoker,
             identities=Identities(identities.AttemptIssuer(accounts.run, run_key)),
             keyring=keyring_bytes,
@@ -269,23 +279,44 @@ async def _broker(settings: Settings, role: Role) -> Client:
             await asyncio.sleep(_WAIT_SECONDS)
 
 
-async def _kinds_are_there(api: kube.Kube, namespace: str = "") -> None:
-    """Wait until the API server knows our kinds; asked for where we may list them."""
+async def _kinds_are_there(api: kube.Kube, namespaces: Sequence[str]) -> None:
+    """Wait until the API server knows our kinds; asked for in the first namespace where we may list them."""
     while True:
-        missing: list[str] = []
-        for kind in (kube.STRATEGIES, kube.CONTRACTS, kube.EXECUTIONS, kube.GATES):
-            try:
-                await api.list(kind, namespace, limit=1)
-            except errors.NotFoundError:
-                missing.append(f"{kind.plural}.{kind.group}")
-            except errors.KubeUnavailableError as error:
-                log.warning("kubernetes_awaited", why=error.message)
-                break
-        else:
+        try:
+            missing = [
+                f"{kind.plural}.{kind.group}"
+                for kind in (kube.STRATEGIES, kube.CONTRACTS, kube.EXECUTIONS, kube.GATES)
+                if not await _is_there(api, kind, namespaces)
+            ]
             if not missing:
                 return
             log.error("crds_missing", missing=missing, hint="kubectl apply --server-side -f crds/")
+        except errors.KubeUnavailableError as error:
+            log.warning("kubernetes_awaited", why=error.message)
+        except errors.ForbiddenError as error:
+            hint = "bind the ClusterRole keelstep-operator-tenant to the operator's service account"
+            log.error("rights_missing", why=error.message, hint=hint)
         await asyncio.sleep(_WAIT_SECONDS)
+
+
+async def _is_there(api: kube.Kube, kind: kube.Kind, namespaces: Sequence[str]) -> bool:
+    """Whether a kind is known.
+
+    Raises:
+        errors.ForbiddenError: we may list it in none of the namespaces.
+        errors.KubeUnavailableError: the API server did not answer.
+    """
+    refusal = errors.ForbiddenError()
+    for namespace in namespaces:
+        try:
+            await api.list(kind, namespace, limit=1)
+        except errors.NotFoundError:
+            return False
+        except errors.ForbiddenError as error:
+            refusal = error
+            continue
+        return True
+    raise refusal
 
 
 async def _check_clock(nc: Client) -> None:

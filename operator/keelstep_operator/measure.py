@@ -23,6 +23,8 @@ async def run(ctx: Context) -> None:
     """Measure now and then; returns only when cancelled."""
     while True:
         look(ctx.cache, ctx.metrics, ctx.now())
+        ctx.metrics.unreadable.set(ctx.scopes.unreadable)
+        ctx.metrics.identities.set(ctx.unexpired_identities(ctx.now()))
         await asyncio.sleep(PAUSE_SECONDS)
 
 

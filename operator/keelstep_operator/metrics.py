@@ -37,6 +37,8 @@ class Metrics:
     stalled: Gauge = field(init=False)
     depth: Gauge = field(init=False)
     leads: Gauge = field(init=False)
+    unreadable: Gauge = field(init=False)
+    identities: Gauge = field(init=False)
 
     def __post_init__(self) -> None:
         mine = self.registry
@@ -76,6 +78,16 @@ class Metrics:
             "keelstep_leader", "1 where this operator works, 0 where it stands by.", registry=mine
         )
         self.leads.set(1)
+        self.unreadable = Gauge(
+            "keelstep_unreadable_namespaces",
+            "Tenants' namespaces that the operator has no right to read; nothing goes on there.",
+            registry=mine,
+        )
+        self.identities = Gauge(
+            "keelstep_unexpired_identities",
+            "Identities of runs that have not expired, of 11,000 that the broker can keep revoked.",
+            registry=mine,
+        )
         self.depth = Gauge("keelstep_queue_depth", "Objects that wait to be reconciled.", registry=mine)
         self._begin()
 

@@ -20,6 +20,8 @@ from keelstep_operator.reconcile import route
 log = structlog.get_logger(__name__)
 
 _RETRY_SECONDS = 5.0
+_UNREADABLE_SECONDS = 15.0
+"""While a namespace cannot be read."""
 _WATCHED_SECONDS = 10.0
 """The only object of its kind may have gone between our list and the watch's."""
 
@@ -34,7 +36,7 @@ async def run(ctx: Context, is_synced: asyncio.Event, *, pause_seconds: float) -
             if not is_synced.is_set():
                 await _watched(ctx)
                 is_synced.set()
-            pause = pause_seconds
+            pause = min(_UNREADABLE_SECONDS, pause_seconds) if ctx.scopes.unreadable else pause_seconds
         except errors.BrokerClosedError:
             raise
         except errors.KeelstepError as error:
@@ -68,13 +70,24 @@ async def once(ctx: Context, released: dict[str, int]) -> None:
 
 
 async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[str, list[kube.Object], int]]:
-    """What there is, namespace by namespace where we work in some only; an empty one means all."""
+    """What there is, namespace by namespace where we work in some only; an empty one means all.
+
+    What one tenant does not let us read is not there, and nothing follows from that.
+    """
     labels = watch.SELECTORS.get(kind, "")
     scopes = ctx.settings.namespaces if kind.is_namespaced and ctx.settings.namespaces else ("",)
-    pages = [await ctx.kube.list(kind, scope, labels=labels) for scope in scopes]
-    return [
-        (scope, page.items, int(page.resource_version)) for scope, page in zip(scopes, pages, strict=True)
-    ]
+    listed: list[tuple[str, list[kube.Object], int]] = []
+    for scope in scopes:
+        try:
+            page = await ctx.kube.list(kind, scope, labels=labels)
+        except (errors.ForbiddenError, errors.NotFoundError) as error:
+            if not scope:
+                raise
+            ctx.scopes.refused(scope, kind.name, error.message)
+            continue
+        ctx.scopes.read(scope, kind.name)
+        listed.append((scope, page.items, int(page.resource_version)))
+    return listed
 
 
 def _compare(ctx: Context, kind: kube.Kind, scope: str, items: list[kube.Object], version: int) -> None:
@@ -109,7 +122,7 @@ async def _names(ctx: Context, released: dict[str, int]) -> None:
         key = Key("Execution", tenant, name)
         if ctx.settings.namespaces and tenant not in ctx.settings.namespaces:
             continue
-        if ctx.cache.get(key) is not None:
+        if ctx.cache.get(key) is not None or ctx.scopes.lacks(tenant, key.kind):
             continue
         try:
             entry = await ctx.names.lookup(tenant, name)
@@ -136,5 +149,5 @@ async def _prune(ctx: Context) -> None:
         metadata = pod["metadata"]
         try:
             await ctx.kube.delete(kube.PODS, metadata["namespace"], metadata["name"], uid=metadata["uid"])
-        except errors.ConflictError:
+        except (errors.ConflictError, errors.ForbiddenError):
             continue

@@ -5,6 +5,8 @@ object. A deletion counts only where it is seen here: kopf makes up none for wha
 """
 
 import asyncio
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import kopf
@@ -33,6 +35,17 @@ SELECTORS = {
 }
 """Of these kinds only what has these labels."""
 
+
+class _Patience:
+    """How long kopf waits between attempts, for ever.
+
+    A tenant's namespace that we may not read must not end us: its watch waits until we may, and every other goes on.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        return itertools.chain((1, 2, 5), itertools.repeat(10))
+
+
 _IDENTITY: Any = "keelstep-operator"
 """What kopf calls itself where nobody listens. Else it takes the user's name, and in a Pod users have none."""
 
@@ -53,6 +66,7 @@ def build_settings() -> kopf.OperatorSettings:
     settings.posting.enabled = False
     settings.scanning.disabled = True  # our kinds are there before it starts
     settings.peering.standalone = True
+    settings.networking.error_backoffs = _Patience()
     for kind, labels in SELECTORS.items():
         settings.watching.label_selectors[kind.group, kind.version, kind.plural] = labels
     return settings

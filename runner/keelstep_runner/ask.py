@@ -103,7 +103,7 @@ class Gateway:
         payload = msgspec.json.encode(request)
         while True:
             async with self._places:
-                answer = await self._once(subject, payload)
+                answer = await self._once(verb, subject, payload)
             if answer is None:
                 log.info("asked_again", verb=verb)
             elif answer.refusal is not None and answer.refusal.is_transient:
@@ -112,7 +112,7 @@ class Gateway:
             else:
                 return answer
 
-    async def _once(self, subject: str, payload: bytes) -> Answer | None:
+    async def _once(self, verb: str, subject: str, payload: bytes) -> Answer | None:
         """One request; None where no gateway is there, or it fell silent."""
         try:
             inbox = self.nc.new_inbox()
@@ -129,6 +129,8 @@ class Gateway:
                         return None
                     if found.kind is not ask.Reply.HEARTBEAT:
                         return found
+                    if found.payload:
+                        _tell_waiting(verb, found.payload)
             finally:
                 with contextlib.suppress(
                     nats.errors.Error
@@ -138,6 +140,13 @@ class Gateway:
             return None
         except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
             raise errors.BrokerClosedError from error
+
+
+def _tell_waiting(verb: str, payload: bytes) -> None:
+    """Say in the log what keeps a call from being sent."""
+    with contextlib.suppress(msgspec.DecodeError):
+        beat = msgspec.json.decode(payload, type=ask.Beat)
+        log.info("call_waits", verb=verb, waiting=beat.waiting)
 
 
 def _read(message: Msg) -> Answer | None:

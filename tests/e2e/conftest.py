@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from hack.local import world
+from hack.local import ops, world
 from hack.local.platform import Platform
 from hack.local.world import Tenant
 
-SCRIPTS = [Path(__file__).parent / name for name in ("bad_input.yaml", "builtins.yaml", "undone.yaml")]
+OWN = ("bad_input.yaml", "builtins.yaml", "undone.yaml")
+SCRIPTS = [*(Path(__file__).parent / name for name in OWN), ops.SCRIPT]
 _TRACE = b"Traceback (most recent call last)"
 
 

@@ -1,4 +1,4 @@
-"""Does a run that began before an upgrade go on under this operator, with runners and gateways of the release before?
+"""Do runs go on, and begin, under this operator and these kinds with runners and gateways of the release before?
 
 There is no release yet: in its place stands the first commit with a corpus of logs that is kept for ever, and so a promise
 to be read by what comes after, whose programs fit together. They are run from its own sources, with the dependencies of
@@ -76,18 +76,47 @@ def _runner(before: Path) -> str:
     return json.dumps({"PYTHONPATH": _path(before)})
 
 
+def _upgrade(old: Platform, before: Path) -> None:
+    """Kinds and operator are this version's; gateway and runners stay what they were."""
+    old.stop("operator")
+    old.define()
+    old.start_operator(KEELSTEP_RUNNER_ENV=_runner(before))
+
+
+def _goes_through(tenant: Tenant) -> None:
+    """The question is answered, the refund booked once, and the log Verified by this version."""
+    booked = len(tenant.refunds())
+    tenant.answer(tenant.until_gate("refund"), "Approved")
+    tenant.until_phase("refund", "Succeeded")
+    record.assert_sound(tenant, "refund")
+    assert len(tenant.refunds()) == booked + 1
+    verdict = tenant.admin.get("executionverifications", "refund", "-n", tenant.name)
+    assert verdict["verdict"] == "Verified"
+
+
 def test_a_governed_run_goes_through_an_upgrade_of_the_operator(old: Platform, before: Path) -> None:
-    """It asks a person; kinds and operator are upgraded; its refund is booked once; the log is Verified by this version."""
+    """It asks a person, kinds and operator are upgraded, and it goes on as if nothing had been."""
     tenant = Tenant(platform=old, name="skew")
     tenant.furnish()
     person.ask(tenant, "refund", REFUND)
     tenant.until_gate("refund")
-    old.stop("operator")
-    old.define()
-    old.start_operator(KEELSTEP_RUNNER_ENV=_runner(before))
-    tenant.answer(tenant.until_gate("refund"), "Approved")
-    tenant.until_phase("refund", "Succeeded")
-    record.assert_sound(tenant, "refund")
-    assert len(tenant.refunds()) == 1
-    verdict = tenant.admin.get("executionverifications", "refund", "-n", tenant.name)
-    assert verdict["verdict"] == "Verified"
+    _upgrade(old, before)
+    _goes_through(tenant)
+
+
+def test_a_run_that_begins_after_the_upgrade_goes_through_too(old: Platform, before: Path) -> None:
+    """The API server writes the defaults of new fields into its definitions; an older gateway reads what the run pinned.
+
+    Definitions that were there before the upgrade, and such that were applied after it.
+    """
+    there = Tenant(platform=old, name="skew-there")
+    there.furnish()
+    _upgrade(old, before)
+    late = Tenant(platform=old, name="skew-late")
+    late.furnish()
+    assert "maxBytes" in late.get("toolcontract", "refund.issue")["spec"]["present"], (
+        "written by the API server"
+    )
+    for tenant in (there, late):
+        person.ask(tenant, "refund", REFUND)
+        _goes_through(tenant)

@@ -16,16 +16,25 @@ ASKED = "KEELSTEP_RELEASE"
 
 
 @pytest.fixture(scope="session")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[scenes.Scene]:
-    """One cluster for the whole story; skipped with a reason where it cannot be had."""
+def node_is_possible() -> settings.Settings:
+    """Settings; skipped with a reason where no node and no images can be had."""
     if os.environ.get(ASKED) != "1":
         pytest.skip("minutes, and root: `make e2e` runs it")
-    configured = dataclasses.replace(settings.read(), state=tmp_path_factory.mktemp("state"))
+    configured = settings.read()
     try:
         requirements.check(configured)
         Buildah.find(configured)
     except (errors.MissingPrerequisite, image_errors.MissingPrerequisite) as missing:
         pytest.skip(f"no release can be tried here: {missing}")
+    return configured
+
+
+@pytest.fixture(scope="session")
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, node_is_possible: settings.Settings
+) -> Iterator[scenes.Scene]:
+    """One cluster for the whole story."""
+    configured = dataclasses.replace(node_is_possible, state=tmp_path_factory.mktemp("state"))
     with scenes.staged(configured, tmp_path_factory.mktemp("release")) as staged:
         yield staged
         for what, seconds in staged.timings.items():

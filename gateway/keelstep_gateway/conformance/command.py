@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from keelstep.cli import exits, options
+from keelstep import kube
+from keelstep.cli import exits, options, reading, show
+from keelstep.cli.access import Person
 from keelstep.cli.commands import files
 from keelstep.cli.show import Output, Show
 from keelstep.domain import egress, revision
+from keelstep.events import clock
+from keelstep.kinds import names
+from keelstep.kinds.contract import Attested
 
 if TYPE_CHECKING:
     from keelstep_gateway.conformance.caller import Observed
@@ -60,6 +65,12 @@ Allowed = Annotated[
         metavar="LIST",
     ),
 ]
+Attest = Annotated[
+    bool,
+    typer.Option(
+        "--attest", help="State each pass on the contract of that name in the cluster, in your own name."
+    ),
+]
 JUnit = Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML, too.", metavar="FILE")]
 
 
@@ -82,6 +93,10 @@ def _test(
     edges: Edges = 25,
     egress_allowed: Allowed = "",
     junit: JUnit = None,
+    attest: Attest = False,
+    namespace: options.Namespace = None,
+    context: options.Context = None,
+    kubeconfig: options.Kubeconfig = None,
     output: options.Output = Output.TABLE,
 ) -> None:
     """Prove a contract on its tool: valid examples, edge arguments, timeouts, retries, idempotency, undoing.
@@ -101,6 +116,8 @@ def _test(
         raise exits.usage("--live and --recorded: ask the tool, or judge what was recorded")
     if (allow_effects or record is not None) and not live:
         raise exits.usage("--allow-effects and --record: only with --live")
+    if attest and not live and recorded is None:
+        raise exits.usage("--attest: only with --live or --recorded; without them nothing is proven")
     contracts = {each.name: _contract(each) for each in files.contracts(file)}
     chosen = [each for name, each in contracts.items() if fnmatchcase(name, only)]
     if not chosen:
@@ -125,6 +142,8 @@ def _test(
     except known.CaseError as error:
         raise exits.usage(str(error)) from error
     _print(Show(output), reports)
+    if attest:
+        asyncio.run(_attest(reports, namespace, kubeconfig, context))
     is_asked = live or recorded is not None
     bad = ("Failed", "NotProven") if is_asked else ("Failed",)
     if any(report.verdict in bad for report in reports):
@@ -152,10 +171,38 @@ async def _asked(
     return reports, calls
 
 
+async def _attest(
+    reports: "Sequence[Report]", namespace: str | None, kubeconfig: str | None, context: str | None
+) -> None:
+    """State each pass on the live contract of its name: the operator shows it while the content is the one tested."""
+    person = await Person.open(kubeconfig, context)
+    async with person:
+        where = namespace or person.namespace
+        for report in reports:
+            if not report.digest:
+                continue
+            patch: kube.Object = {
+                "metadata": {"annotations": {names.ANNOTATION_CONFORMANCE: _statement(report)}}
+            }
+            with reading.explained(kube.CONTRACTS, where, report.contract):
+                changed = await person.change(kube.CONTRACTS, where, report.contract, patch)
+            if changed.get("status", {}).get("revision") not in ("", None, report.revision):
+                show.note(
+                    f"ToolContract {report.contract} in {where} has another content than the one that passed"
+                )
+
+
+def _statement(report: "Report") -> str:
+    """The annotation's value."""
+    passed = {"digest": report.digest, "kind": report.kind, "at": clock.whole(clock.now())}
+    stated = Attested.model_validate({"revision": report.revision, "passed": passed})
+    return stated.model_dump_json(by_alias=True)
+
+
 def _contract(read: files.Read) -> "Contract":
     from keelstep_gateway.conformance.cases import Contract
 
-    built = revision.build("ToolContract", read.name, read.spec.wire())
+    built = revision.build("ToolContract", read.name, read.spec)
     return Contract(name=read.name, spec=read.spec, revision=built.digest)
 
 

@@ -5,8 +5,8 @@
     it answers with an error                                  nobody knows, unless the contract says otherwise
     it answers                                                `{structured, text, content}`, read by the contract
 
-The contract pins the schemas, so a server's list of tools is never asked for here, and what it calls its result's
-schema decides nothing. Its words for an error are its own: they are neither logged nor recorded.
+The contract has the schemas, so what the server calls its result's schema decides nothing. Whether it still says of the
+tool what was reviewed is asked in `mcp_pins`. Its words for an error are its own: they are neither logged nor recorded.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ import anyio
 import mcp_types
 import pydantic
 import structlog
-from mcp import MCPError
+from mcp import Client, MCPError
 
 from keelstep.domain import canonical, contract, outcome
 from keelstep.domain.outcome import Answer, NoAnswer, Seen
@@ -134,6 +134,7 @@ class Mcp:
             CallError: it broke, and so did the session.
         """
         client = await session.client()
+        await self._check(session, client, call, described)
         noted = Wire(call, sent)
         wire.CURRENT.set(noted)
         if session.is_command:
@@ -149,6 +150,25 @@ class Mcp:
         except (pydantic.ValidationError, RuntimeError, ValueError) as error:
             raise CallError("OutputInvalid", "what the MCP server answered is no result of a tool") from error
         return _seen(described, result)
+
+    async def _check(self, session: Session, client: Client, call: Call, described: Described) -> None:
+        """Return where the tool is still the one that was reviewed, as far as the contract pins it.
+
+        Raises:
+            CallError: it is not, or the server does not say; nothing of the call was sent.
+        """
+        noted = Wire(call, is_handshake=True)
+        wire.CURRENT.set(noted)
+        try:
+            await session.pins.check(client, described)
+        except MCPError as error:
+            self._error(session, described, noted, error)
+            message = f"the MCP server answered with error {error.code} to being asked for its tools"
+            raise CallError("OutputInvalid", message) from error
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise _broken(session, noted) from error
+        except (pydantic.ValidationError, RuntimeError, ValueError) as error:
+            raise CallError("OutputInvalid", "what the MCP server answered is no list of tools") from error
 
     def _error(self, session: Session, described: Described, noted: Wire, error: MCPError) -> NoAnswer:
         """What an error of the protocol means.

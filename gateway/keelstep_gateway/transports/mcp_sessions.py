@@ -12,8 +12,10 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import mcp
+import mcp_types
 
 from keelstep_gateway.transports import transport, wire
+from keelstep_gateway.transports.mcp_pins import Pins
 from keelstep_gateway.transports.transport import Call, CallError
 from keelstep_gateway.transports.wire import Wire
 
@@ -34,6 +36,7 @@ class Session:
     def __init__(self, key: str, *, is_command: bool) -> None:
         self.key = key
         self.is_command = is_command
+        self.pins = Pins()
         self.wire: Wire | None = None
         self.users = 0
         self.is_broken = False
@@ -81,6 +84,7 @@ class Session:
                     client = mcp.Client(
                         connect(noted),
                         cache=None,
+                        message_handler=self._heard,
                         client_info=mcp.Implementation(name="keelstep-gateway", version="1"),
                     )
                     await stack.enter_async_context(client)
@@ -91,6 +95,11 @@ class Session:
         finally:
             self.is_broken = True
             self._fail(noted.problem or transport.disconnected(None, was_sent=False))
+
+    async def _heard(self, message: object) -> None:
+        """Of what a server says unasked, one thing concerns us."""
+        if isinstance(message, mcp_types.ToolListChangedNotification):
+            self.pins.forget()
 
     def _fail(self, error: CallError) -> None:
         if not self._opened.done():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from keelstep.domain import flood, restored
 from keelstep.events import clock, envelope, types
 from keelstep.kinds import names
-from keelstep_operator.decide import actions, attempt, gate, proposing, unwinding
+from keelstep_operator.decide import actions, attempt, gate, proposing, settled, unwinding
 from keelstep_operator.decide.facts import Facts, Gate, Ready
 
 SETTLE_SECONDS = 10
@@ -234,6 +234,7 @@ _QUESTIONS: Sequence[Callable[[Facts], actions.Append | None]] = (
     _decide_gate,
     _exhausted,
     _next_attempt,
+    settled.discarded,
 )
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from keelstep.domain import canonical, contract, money, revision
 from keelstep.events import clock, types, value
+from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract
 from keelstep.kinds.execution import Execution, ExecutionSpec
 from keelstep.kinds.strategy import AgentStrategy, Slot
 from keelstep_operator.decide.facts import NotReady, Ready
 
-_CHANGEABLE = {"suspend", "cancel", "killSwitch", "ttlSecondsAfterFinished"}
+_CHANGEABLE = {"suspend", "cancel", "discard", "killSwitch", "ttlSecondsAfterFinished"}
+_MOST_TRIGGER = 200
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "string": str,
     "integer": int,
@@ -98,9 +100,16 @@ def decide(
         shard=shard,
         unwind_seconds=limits.unwind_seconds,
         policy=policy,
+        trigger=_trigger(execution),
     )
     payloads = [pair for pair in ((goal, goal_bytes), (inputs, inputs_bytes)) if pair[0].ref is not None]
     return Ready(data=data, trace_id=chance.trace_id, payloads=payloads)
+
+
+def _trigger(execution: Execution) -> str:
+    """What the run came from: a person, or another run that is done again."""
+    retried = execution.metadata.annotations.get(names.ANNOTATION_RETRY_OF, "")
+    return f"retry of {retried}"[:_MOST_TRIGGER] if retried else "manual"
 
 
 def is_settled(resource: AgentStrategy | ToolContract) -> bool:
@@ -110,7 +119,7 @@ def is_settled(resource: AgentStrategy | ToolContract) -> bool:
         return False
     if not any(found.type == "Ready" and found.status == "True" for found in status.conditions):
         return False
-    content = revision.build(resource.crd.kind, resource.metadata.name, resource.spec.wire())
+    content = revision.build(resource.crd.kind, resource.metadata.name, resource.spec)
     return content.digest == status.revision
 
 

@@ -93,6 +93,7 @@ async def _run_attempt(ctx: Context, situation: Situation, number: int) -> None:
     done = ctx.runs.done(situation.xid)
     done.unmade = number
     credentials = ctx.identities.mint(state, number, now)
+    ctx.tally.note(situation.tenant, credentials.public_key, identity.expires_at(state))
     secret = pods.build_secret(whose, credentials.text(), ctx.keyring, ctx.authority)
     found = await _own_child(ctx, situation, kube.SECRETS, secret)
     if not ctx.identities.is_own(pods.secret_credentials(found), situation.xid, number):

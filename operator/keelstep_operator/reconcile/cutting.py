@@ -33,7 +33,7 @@ async def revoke(ctx: Context, state: State, numbers: Sequence[int]) -> None:
     todo = [number for number in numbers if number not in done.revoked]
     if not todo or state.started is None:
         return
-    await _end(ctx, state.xid, todo, identity.expires_at(state))
+    await _end(ctx, state.tenant, state.xid, todo, identity.expires_at(state))
     done.revoked.update(todo)
 
 
@@ -61,7 +61,7 @@ async def ahead(
         done = ctx.runs.done(binding.xid)
         todo = [number for number in numbers if number not in done.cut_off]
         if todo:
-            await _end(ctx, binding.xid, todo, ctx.now() + _UNREAD_SECONDS * clock.SECOND)
+            await _end(ctx, key.namespace, binding.xid, todo, ctx.now() + _UNREAD_SECONDS * clock.SECOND)
             done.cut_off.update(todo)
     except (errors.BrokerError, errors.Stalled) as error:
         log.warning("not_cut_off_yet", why=error.message)
@@ -77,8 +77,10 @@ def _is_stopped(ctx: Context, key: Key, execution: Execution | None, binding: Bi
     return ctx.view.stopped(key.namespace, strategy, "-", binding.xid) is not None
 
 
-async def _end(ctx: Context, xid: str, numbers: Sequence[int], expiry: int) -> None:
+async def _end(ctx: Context, tenant: str, xid: str, numbers: Sequence[int], expiry: int) -> None:
     keys = [ctx.identities.key(xid, number).public for number in numbers]
+    for public in keys:
+        ctx.tally.note(tenant, public, expiry)
     if expiry > ctx.now() and not ctx.revoked.issuperset(keys):
         points.reached("operator.before.revoke")
         await ctx.revoker.revoke_many(dict.fromkeys(keys, expiry))

@@ -22,9 +22,9 @@ from keelstep.kinds.contract import ToolContract
 from keelstep.kinds.execution import Execution
 from keelstep.kinds.strategy import AgentStrategy
 from keelstep.log.names import Binding
-from keelstep_operator import pods
+from keelstep_operator import identity, pods
 from keelstep_operator.context import Context
-from keelstep_operator.decide import facts, gate, restored, start
+from keelstep_operator.decide import facts, gate, restored, share, start
 from keelstep_operator.logs import Held
 from keelstep_operator.queue import Key
 from keelstep_operator.reconcile import cutting, owner, undoing
@@ -173,9 +173,9 @@ def _is_revoked(ctx: Context, state: states.State) -> bool:
     if not state.attempt or state.is_over:
         return False
     done = ctx.runs.done(state.xid)
-    if state.attempt in done.revoked or state.attempt in done.cut_off:
-        return True
-    return ctx.identities.key(state.xid, state.attempt).public in ctx.revoked
+    own = ctx.identities.key(state.xid, state.attempt).public
+    ctx.tally.note(state.tenant, own, identity.expires_at(state))
+    return state.attempt in done.revoked or state.attempt in done.cut_off or own in ctx.revoked
 
 
 def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
@@ -190,6 +190,9 @@ def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
             reason="PolicyInvalid",
             message=f"ConfigMap {names.POLICY_CONFIG_MAP}: {problem}",
         )
+    now = ctx.now()
+    if crowded := share.problem(ctx.tally.held(namespace, now), ctx.unexpired_identities(now)):
+        return facts.NotReady(condition="Accepted", reason=share.REASON, message=crowded)
     strategy = ctx.cache.model(AgentStrategy, namespace, execution.spec.strategy_ref.name)
     contracts: dict[str, ToolContract] = {}
     for grant in strategy.spec.tools if strategy is not None else ():
@@ -206,7 +209,7 @@ def _start(ctx: Context, execution: Execution) -> facts.Ready | facts.NotReady:
         strategy,
         contracts,
         policy=_rules(ctx, namespace),
-        now=ctx.now(),
+        now=now,
         shard=ctx.settings.shard,
         chance=chance,
     )

@@ -1,13 +1,10 @@
 """How is an accepted content kept for ever? In OBJ, where runs read it, and as a ControllerRevision, where people do."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import pydantic
 
 from keelstep import errors, kinds, kube
 from keelstep.domain import canonical, revision
-from keelstep.kinds import names
+from keelstep.kinds import names, resource
 from keelstep_operator import pods
 from keelstep_operator.context import Context
 from keelstep_operator.decide import condition
@@ -15,7 +12,7 @@ from keelstep_operator.reconcile import gather
 from keelstep_operator.status import Told
 
 
-async def keep(ctx: Context, found: kube.Object, spec: Mapping[str, Any]) -> str:
+async def keep(ctx: Context, found: kube.Object, spec: resource.Model) -> str:
     """Keep a content; its digest.
 
     Raises:

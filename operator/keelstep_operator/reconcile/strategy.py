@@ -37,7 +37,7 @@ async def reconcile(ctx: Context, key: Key) -> None:
     shown: dict[str, object] = {}
     if accepted.status == "True":
         try:
-            shown["revision"] = await revisions.keep(ctx, found, strategy.spec.wire())
+            shown["revision"] = await revisions.keep(ctx, found, strategy.spec)
         except errors.Stalled as error:
             accepted = condition.fails("Accepted", error.reason, error.message)
     findings = [accepted, definition.check_refs(strategy.spec, _contracts(ctx, strategy))]

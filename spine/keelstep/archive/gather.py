@@ -16,6 +16,12 @@ from keelstep.log import jetstream, reader, subjects
 
 _AT_ONCE = 32
 """Messages asked for at the same time."""
+MOST_BYTES = 128 * 1024 * 1024
+"""Of a log's payloads: while their archive is made and proven they are in memory, some of them three times."""
+
+
+class TooLargeError(Exception):
+    """A log is larger than an archive can be; the message says so."""
 
 
 async def messages(nc: Client, shard: int, tenant: str, xid: str) -> list[jetstream.Message]:
@@ -23,18 +29,25 @@ async def messages(nc: Client, shard: int, tenant: str, xid: str) -> list[jetstr
 
     Raises:
         errors.BrokerError: they could not be read.
+        TooLargeError: they are more than fits into an archive.
     """
     stream = subjects.stream(shard)
     last = await jetstream.last(nc, stream, subjects.spine(shard, tenant, xid, "*"))
     if last is None:
         return []
+    log = reader.StreamReader(nc, shard)
     positions: list[int] = []
-    while True:
-        found = await reader.StreamReader(nc, shard).read(tenant, xid, positions[-1] if positions else 0)
+    size = 0
+    while not positions or positions[-1] < last.position:
+        found, is_all = await log.batch(tenant, xid, positions[-1] if positions else 0)
         positions += [each.position for each in found]
-        if positions and positions[-1] >= last.position:
-            break
-        await asyncio.sleep(0.05)  # a follower that is behind the leader
+        size += sum(len(each.payload) for each in found)
+        if size > MOST_BYTES:
+            raise TooLargeError(
+                f"the log is larger than {MOST_BYTES // 2**20} MiB: keelstep verify says what fills it"
+            )
+        if is_all and (not positions or positions[-1] < last.position):
+            await asyncio.sleep(0.05)  # a follower that is behind the leader
     whole: list[jetstream.Message] = []
     for start in range(0, len(positions), _AT_ONCE):
         batch = positions[start : start + _AT_ONCE]

@@ -98,6 +98,8 @@ class Archivist:
                 found = replace(about, why=str(kept))
             except ArchiveError as error:
                 found = replace(about, outcome="Failed", why=error.message)
+            except gather.TooLargeError as error:
+                found = replace(about, outcome="Failed", why=str(error))
             reports.append(found)
             if on_report is not None:
                 on_report(found)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from keelstep.domain import canonical
-from keelstep.kinds.transport import Pinned
+from keelstep.kinds.transport import Mcp, Pinned
 
 HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 """The annotations that say what a call does; titles and icons are no terms."""
@@ -56,6 +56,14 @@ class Change:
     how: How
     before: Any = None
     after: Any = None
+
+
+def key(mcp: Mcp) -> str:
+    """What one reviewed tool of one server is found by, whichever contracts call it: SHA-256, hex."""
+    server = mcp.http or mcp.stdio
+    reviewed = mcp.pinned.wire() if mcp.pinned is not None else None
+    parts = [server.wire() if server is not None else None, mcp.tool, reviewed]
+    return canonical.digest(canonical.dumps(parts))
 
 
 def read(described: Mapping[str, Any]) -> Tool:

@@ -259,7 +259,7 @@ def _gate_decided(now: State, event: Event, stored: Stored) -> None:
 
 def _killed(now: State, event: Event, stored: Stored) -> None:
     _change(now, "killed", event.data)
-    _change(now, "over_at", stored.stored_at)
+    _over(now, event, stored)
 
 
 def _cancelled(now: State, event: Event, stored: Stored) -> None:
@@ -283,7 +283,17 @@ def _unwind(now: State, event: Event, stored: Stored) -> None:
 
 def _finished(now: State, event: Event, stored: Stored) -> None:
     _change(now, "finished", event.data)
+    _over(now, event, stored)
+
+
+def _over(now: State, event: Event, stored: Stored) -> None:
     _change(now, "over_at", stored.stored_at)
+    _change(now, "over_seq", event.seq)
+
+
+def _feedback(now: State, event: Event, stored: Stored) -> None:
+    if isinstance(event.data, types.Feedback) and event.data.discards:
+        _change(now, "discarded", event.data)
 
 
 _CHANGES: dict[str, Callable[[State, Event, Stored], None]] = {
@@ -305,6 +315,6 @@ _CHANGES: dict[str, Callable[[State, Event, Stored], None]] = {
     "exec.unwinding": _unwinding,
     "exec.killed": _killed,
     "exec.finished": _finished,
-    "feedback.given": lambda now, event, stored: None,
+    "feedback.given": _feedback,
 }
 """What changes in the draft, by event type."""

@@ -101,7 +101,7 @@ def check(rules: Sequence[PolicyRule]) -> None:
 
 def build(name: str, rules: PlatformPolicy) -> Revision:
     """The revision of a platform's rules, as it is published."""
-    return revision.build(KIND, name, rules.wire())
+    return revision.build(KIND, name, rules)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -2,6 +2,10 @@
 
 A revision is the canonical JSON of kind, name and spec without its kill switch; its name is its SHA-256. Runner and
 gateway read the revisions a run pinned and never the live objects.
+
+What equals its default is left out: the API server writes the defaults of fields that are new into every spec, and a
+program of the release before refuses fields that it does not know. A default therefore never changes within a version
+of the kinds, nor does a field go (`tests/corpus/defaults`).
 """
 
 from collections.abc import Mapping
@@ -11,7 +15,7 @@ from typing import Any
 import pydantic
 
 from keelstep.domain import canonical
-from keelstep.kinds import contract, strategy
+from keelstep.kinds import contract, resource, strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,9 @@ class RevisionError(ValueError):
     """The bytes are not the revision they should be."""
 
 
-def build(kind: str, name: str, spec: Mapping[str, Any]) -> Revision:
-    """The revision of a spec's wire form; the kill switch is not part of what an agent or tool is."""
-    content = {key: value for key, value in spec.items() if key != "killSwitch"}
-    payload = canonical.dumps({"kind": kind, "name": name, "spec": content})
+def build(kind: str, name: str, spec: resource.Model) -> Revision:
+    """The revision of a spec; the kill switch is not part of what an agent or tool is."""
+    payload = canonical.dumps({"kind": kind, "name": name, "spec": spec.given("kill_switch")})
     return Revision(payload, canonical.digest(payload))
 
 

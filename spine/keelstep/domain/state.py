@@ -202,6 +202,10 @@ class State(Part, frozen=True, gc=False):
     """Its runner said so itself, and goes on with it."""
     finished: types.ExecFinished | None = None
     over_at: int = 0
+    over_seq: int = 0
+    """The event that ended it."""
+    discarded: types.Feedback | None = None
+    """A person said that what ended badly waits for nobody any more."""
 
     @property
     def is_over(self) -> bool:

@@ -138,7 +138,8 @@ def _plan(data: types.Data) -> tuple[str, str]:
 def _tool_called(data: types.Data) -> tuple[str, str]:
     assert isinstance(data, types.ToolCalled)
     gate = f", approved by event {data.gate_seq}" if data.gate_seq is not None else ""
-    return data.tool, f"{_undoes(data.undoes)}tier {data.tier}, key {data.idempotency_key[:12]}{gate}"
+    waited = f", waited {_seconds(data.waited_ms)} for its turn" if data.waited_ms else ""
+    return data.tool, f"{_undoes(data.undoes)}tier {data.tier}, key {data.idempotency_key[:12]}{gate}{waited}"
 
 
 def _tool_retried(data: types.Data) -> tuple[str, str]:
@@ -157,7 +158,8 @@ def _tool_result(data: types.Data) -> tuple[str, str]:
             f", answered by event {data.cached.seq} of run {data.cached.execution}, of {data.cached.answered}"
         )
     via = f", as {data.via} shows" if data.via else ""
-    return data.tool, f"{_undoes(data.undoes)}{data.status}{replay}{via}{_why(data.error)}"
+    waited = f", waited {_seconds(data.waited_ms)} for its turn" if data.waited_ms else ""
+    return data.tool, f"{_undoes(data.undoes)}{data.status}{replay}{via}{waited}{_why(data.error)}"
 
 
 def _policy(data: types.Data) -> tuple[str, str]:

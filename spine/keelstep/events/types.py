@@ -64,7 +64,6 @@ class ExecStarted(Data, frozen=True, gc=False):
     goal: Value
     inputs: Value
     strategy: str
-    """The AgentStrategy's name."""
     strategy_version: str
     strategy_digest: str
     """SHA-256 of the strategy's revision."""
@@ -77,7 +76,6 @@ class ExecStarted(Data, frozen=True, gc=False):
     requester: str
     """Who asked, as the API server proved it."""
     spec_digest: str
-    """SHA-256 of what was asked."""
     shard: Count = 0
     unwind_seconds: Count = 300
     """How long undoing may take, waiting for people not included."""
@@ -106,13 +104,10 @@ class ModelCalled(Data, frozen=True, gc=False):
     model: str
     """The model that is tried first."""
     request: Value
-    """The messages."""
     reserved_micro_usd: Count
     owner: str
-    """The gateway process that makes the call."""
     deadline: str
     price_table: str
-    """Version of the price table."""
 
 
 class Route(Data, frozen=True, gc=False):
@@ -132,7 +127,6 @@ class ModelReplied(Data, frozen=True, gc=False):
     response: Value | None = None
     """The assistant's message, as the provider sent it."""
     model: str = ""
-    """The model that answered."""
     routing: list[Route] = []
     latency_ms: Number = 0
     price_table: str = ""
@@ -221,6 +215,8 @@ class ToolCalled(Data, frozen=True, gc=False):
     """The `tool.result` whose call this undoes; its own place is that event, and 0."""
     policy: PolicyVerdict | None = None
     """What the rules said; none where there are none."""
+    waited_ms: Number = 0
+    """For its turn at the limits of its contract, before this."""
 
 
 class ToolRetried(Data, frozen=True, gc=False):
@@ -293,6 +289,8 @@ class ToolResult(Data, frozen=True, gc=False):
     """Since when the output is true, where its contract cares."""
     cached: Origin | None = None
     """Where the output comes from, if no tool was called."""
+    waited_ms: Number = 0
+    """For its turn at the limits of its contract; of a call with a claim, before its last attempt."""
 
 
 class ToolReconciled(Data, frozen=True, gc=False):
@@ -398,3 +396,5 @@ class Feedback(Data, frozen=True, gc=False):
     by: str
     verdict: Literal["good", "bad"]
     reason: str = ""
+    discards: bool = False
+    """What ended badly waits for nobody any more."""

@@ -11,6 +11,7 @@ import pydantic
 from keelstep.kinds import resource
 from keelstep.kinds.credentials import Credentials
 from keelstep.kinds.failure import Compensation, FailurePolicy
+from keelstep.kinds.limits import Breaker, Budgets
 from keelstep.kinds.policy import PolicyRule
 from keelstep.kinds.resource import Column, Model
 from keelstep.kinds.results import Cache, Freshness, Present
@@ -49,13 +50,6 @@ class Idempotency(Model):
     """The arguments that make a call the same call. Default: all. Example: `["order_id", "amount"]`."""
 
 
-class Budgets(Model):
-    """What a call may cost."""
-
-    estimated_cost_usd: Annotated[resource.Money, pydantic.Field(alias="estimatedCostUSD")] = "0"
-    """The most one call can cost; reserved before it is made. Unit: US dollars. Default: 0. Example: `"0.002"`."""
-
-
 class Approval(Model):
     """The question asked where a call needs a person."""
 
@@ -86,6 +80,8 @@ def _not_of_builtins(is_absent: str, field: str) -> tuple[str, str]:
 
 _OPTIONAL = [name for name, field in FailurePolicy.model_fields.items() if field.default is None]
 """Fields of a failure policy that are absent where nothing was said."""
+_LIMITS = [name for name, field in Budgets.model_fields.items() if field.default is None]
+"""Those of the budgets."""
 
 
 class ToolContractSpec(
@@ -130,6 +126,11 @@ class ToolContractSpec(
             "approval",
         ),
         _not_of_builtins("size(self.policy) == 0", "policy"),
+        _not_of_builtins(
+            f"{_given('budgets', Budgets, *_LIMITS)}.size() == 0",
+            "budgets",
+        ),
+        _not_of_builtins("!has(self.breaker)", "breaker"),
         _not_of_builtins("!has(self.freshness)", "freshness"),
         _not_of_builtins("!has(self.cache)", "cache"),
         (
@@ -179,7 +180,9 @@ class ToolContractSpec(
     idempotency: Idempotency = Idempotency()
     """Whether the tool recognises a repeated call."""
     budgets: Budgets = Budgets()
-    """What a call may cost."""
+    """What a call may cost, and how many there may be."""
+    breaker: Breaker | None = None
+    """When the tool is left alone because it keeps failing. Default: never."""
     timeout_seconds: Annotated[int, pydantic.Field(ge=1, le=600)] = 30
     """One attempt, from connect to the last byte. Unit: seconds. Default: 30."""
     failure_policy: FailurePolicy = FailurePolicy()
@@ -214,17 +217,39 @@ class ToolContractSpec(
     """Refuses this tool to everyone; ends no execution."""
 
 
+class Conformance(Model):
+    """A pass of `keelstep contract test`, as whoever ran it states it."""
+
+    digest: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    """The pass's own digest, which the test printed: the same whenever the same content passes the same questions."""
+    kind: Literal["live", "recorded", "static"]
+    """What was asked: the tool itself, its recorded answers, or the contract alone."""
+    at: Annotated[str, pydantic.Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z$", max_length=20)]
+    """When, RFC 3339."""
+
+
+class Attested(Model):
+    """The annotation `keelstep.io/conformance`: which content passed, and what came of it."""
+
+    revision: Annotated[str, pydantic.Field(pattern=r"^[0-9a-f]{64}$", max_length=64)]
+    """The revision that was tested."""
+    passed: Conformance
+
+
 class ToolContractStatus(Model):
     """What the operator found. Written by the operator alone."""
 
     observed_generation: Annotated[int, pydantic.Field(ge=0)] = 0
     """The generation the conditions speak of. Writer: operator."""
     conditions: resource.Conditions = []
-    """Accepted and its summary Ready. Writer: operator."""
+    """Accepted and its summary Ready; Healthy where there is a breaker, Drifted where a gateway met another tool than was
+    reviewed. Writer: operator."""
     revision: Annotated[str, pydantic.Field(max_length=80)] = ""
     """SHA-256 of the accepted content, hex. Writer: operator."""
     kill_switch: resource.LatchedKill | None = None
     """The kill in force, if any. Writer: operator."""
+    conformance: Conformance | None = None
+    """The last pass that somebody states of this very content (annotation `keelstep.io/conformance`). Writer: operator."""
 
 
 class ToolContract(resource.Resource):
@@ -239,6 +264,9 @@ class ToolContract(resource.Resource):
             Column(name="Tier", path=".spec.consequenceTier", type="integer"),
             Column(name="Ready", path='.status.conditions[?(@.type=="Ready")].status'),
             Column(name="Reason", path='.status.conditions[?(@.type=="Ready")].reason'),
+            Column(name="Drifted", path='.status.conditions[?(@.type=="Drifted")].status'),
+            Column(name="Tested", path=".status.conformance.at", type="date"),
+            Column(name="Pass", path=".status.conformance.digest", priority=1),
             Column(name="Age", path=".metadata.creationTimestamp", type="date"),
         ),
         root_rules=(

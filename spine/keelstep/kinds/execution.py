@@ -56,15 +56,19 @@ class ExecutionSpec(
             " && has(self.budget) == has(oldSelf.budget) && (!has(self.budget) || self.budget == oldSelf.budget)"
             " && has(self.deadlineSeconds) == has(oldSelf.deadlineSeconds)"
             " && (!has(self.deadlineSeconds) || self.deadlineSeconds == oldSelf.deadlineSeconds)",
-            "spec: what was asked is immutable; only suspend, cancel, killSwitch and ttlSecondsAfterFinished may change",
+            "spec: what was asked is immutable; suspend, cancel, discard, killSwitch and ttlSecondsAfterFinished may change",
         ),
         (
             "!(has(oldSelf.cancel) && oldSelf.cancel) || (has(self.cancel) && self.cancel)",
             "cancel: a cancelled execution stays cancelled",
         ),
+        (
+            "!has(oldSelf.discard) || has(self.discard) && self.discard == oldSelf.discard",
+            "discard: it is recorded and cannot be taken back",
+        ),
     ),
 ):
-    """One run. Immutable but for suspend, cancel, killSwitch and ttlSecondsAfterFinished."""
+    """One run. Immutable but for suspend, cancel, discard, killSwitch and ttlSecondsAfterFinished."""
 
     strategy_ref: StrategyRef
     """Which agent runs."""
@@ -83,6 +87,9 @@ class ExecutionSpec(
     """True holds the run at its next step; false lets it go on. Default: false."""
     cancel: bool = False
     """True ends the run in good order; it cannot be taken back. Default: false."""
+    discard: Annotated[str, pydantic.Field(min_length=1, max_length=256)] | None = None
+    """Why nothing that ended badly in this run waits for a person any more; recorded once the run is over.
+    Default: it waits. Example: `refunded by hand, ticket 812`."""
     kill_switch: resource.KillSwitch = resource.KillSwitch()
     """Ends this run at once."""
     ttl_seconds_after_finished: Annotated[int, pydantic.Field(ge=0, le=31_536_000)] | None = None

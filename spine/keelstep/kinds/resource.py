@@ -56,6 +56,12 @@ class Model(pydantic.BaseModel):
         """The JSON form, camelCase, without what is absent: absent is not zero."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
+    def given(self, *without: str) -> dict[str, Any]:
+        """The JSON form without what equals its default, at every depth, and without these fields (Python's names)."""
+        return self.model_dump(
+            mode="json", by_alias=True, exclude_none=True, exclude_defaults=True, exclude=set(without)
+        )
+
 
 def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
     """CEL rules for the API server, as (expression, message) pairs, for `json_schema_extra`."""

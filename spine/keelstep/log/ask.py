@@ -39,6 +39,13 @@ class Reply(StrEnum):
     OBJECT = "object"
 
 
+class Beat(msgspec.Struct, frozen=True, kw_only=True):
+    """What a heartbeat may say besides."""
+
+    waiting: str = ""
+    """What keeps a call from being sent: rate, concurrency, pause or breaker; empty where nothing does."""
+
+
 class AskModel(msgspec.Struct, frozen=True, kw_only=True):
     """The model call of this ordinal."""
 

@@ -18,6 +18,8 @@ from keelstep.log import jetstream, subjects
 
 Scope = Literal["tenant", "strategy", "tool", "execution"]
 """What can be stopped."""
+Said = Literal["policy", "budget"]
+"""What a platform team says of a tenant besides: its rules, and what it may spend in a day."""
 
 _TRIES = 50
 _PAUSE_SECONDS = 0.05
@@ -26,12 +28,12 @@ _PAUSE_SECONDS = 0.05
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """One decision to stop something, or to let it go on; or the rules of a tenant's platform."""
 
-    scope: Scope | Literal["policy"]
+    scope: Scope | Said
     tenant: str
     target: str
     """The strategy's or tool's name, the execution's xid; empty for a tenant and its rules."""
     engaged: bool
-    """True stops it; of rules: there are some."""
+    """True stops it; of rules and budgets: there is one."""
     reason: str
     by: str
     at: str
@@ -39,7 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     """Greater than in any record before it on its subject, so that an old one written again counts for nothing."""
     rules: str = ""
-    """The revision of the platform's rules, as its bytes say it."""
+    """The revision of the platform's rules, as its bytes say it; of a budget, US dollars for each day."""
 
     @property
     def subject(self) -> str:
@@ -121,21 +123,22 @@ class Control:
                 return position
         raise errors.BrokerUnavailableError(f"{scope} {target or tenant} could not be lifted")
 
-    async def rule(self, tenant: str, rules: str, *, by: str) -> int:
-        """These are a tenant's rules from now on, none where empty; the record's sequence, 0 where they are already.
+    async def rule(self, tenant: str, rules: str, *, by: str, scope: Said = "policy") -> int:
+        """These are a tenant's rules from now on, or its budget; none where empty. The record's sequence, 0 where it is so
+        already.
 
         Raises:
             errors.BrokerError: it is not known which rules hold; ask again.
         """
         for _ in range(_TRIES):
-            entry = await self.lookup("policy", tenant, "")
+            entry = await self.lookup(scope, tenant, "")
             if entry is None and not rules:
                 return 0
             if entry is not None and entry.record is not None and entry.record.rules == rules:
                 return 0
             after = entry.position if entry is not None else 0
             record = Record(
-                scope="policy",
+                scope=scope,
                 tenant=tenant,
                 target="",
                 engaged=bool(rules),
@@ -148,9 +151,9 @@ class Control:
             position = await self._append(record.subject, msgspec.json.encode(record), after)
             if position:
                 return position
-        raise errors.BrokerUnavailableError(f"the rules of {tenant} could not be published")
+        raise errors.BrokerUnavailableError(f"the {scope} of {tenant} could not be published")
 
-    async def lookup(self, scope: Scope | Literal["policy"], tenant: str, target: str) -> Entry | None:
+    async def lookup(self, scope: Scope | Said, tenant: str, target: str) -> Entry | None:
         """The last message on a subject, as the stream's leader knows it.
 
         Raises:

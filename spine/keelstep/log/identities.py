@@ -91,6 +91,7 @@ _PUBLISH: Mapping[Role, tuple[str, ...]] = {
         "spine.*.*.*.gw",
         "obj.>",
         "cache.>",
+        "limits.>",
         "$SRV.>",
         "_R_.>",
         "_INBOX.>",

@@ -79,9 +79,24 @@ class StreamReader:
         Raises:
             errors.BrokerUnavailableError: the broker did not answer in time; asking again may help.
         """
+        found, left = await self._ask(tenant, xid, after, BATCH, most_bytes)
+        return found, left == 0
+
+    async def left(self, tenant: str, xid: str, after: int) -> int:
+        """How many messages of an execution there are after a stream sequence.
+
+        Raises:
+            errors.BrokerUnavailableError: the broker did not answer in time; asking again may help.
+        """
+        found, left = await self._ask(tenant, xid, after, 1, BATCH_BYTES)
+        return len(found) + left
+
+    async def _ask(
+        self, tenant: str, xid: str, after: int, most: int, most_bytes: int
+    ) -> tuple[list[Stored], int]:
         wanted = {
             "seq": after + 1,
-            "batch": BATCH,
+            "batch": most,
             "max_bytes": most_bytes,
             "next_by_subj": subjects.spine(self._shard, tenant, xid, "*"),
         }
@@ -92,8 +107,8 @@ class StreamReader:
 class _Batch:
     """What has arrived of one batch."""
 
-    whole: "asyncio.Future[bool]"
-    """Whether these are the last messages there are."""
+    whole: "asyncio.Future[int]"
+    """How many messages there are after these."""
     messages: list[Stored] = field(default_factory=list)
 
     def add(self, message: Msg) -> None:
@@ -102,7 +117,7 @@ class _Batch:
             return
         try:
             if _is_end(message):
-                self.whole.set_result(not self.messages or _pending(message) == 0)
+                self.whole.set_result(_pending(message) if self.messages else 0)
             else:
                 self.messages.append(_stored(message))
         except errors.BrokerUnavailableError as error:
@@ -119,8 +134,8 @@ class _Inbox:
     _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
     _is_open: bool = False
 
-    async def ask(self, nc: Client, subject: str, request: bytes, *, what: str) -> tuple[list[Stored], bool]:
-        """A batch, and whether it ends with the last message there is."""
+    async def ask(self, nc: Client, subject: str, request: bytes, *, what: str) -> tuple[list[Stored], int]:
+        """A batch, and how many messages come after it."""
         token = str(next(self._tokens))
         batch = self._batches[token] = _Batch(asyncio.get_running_loop().create_future())
         try:

@@ -87,6 +87,12 @@ class Revoker:
     _waiting: dict[str, int] = field(default_factory=dict)
     _known: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def held(self) -> int:
+        """How many revoked identities that have not expired the broker held when it last said so."""
+        oldest = self.now() // clock.SECOND
+        return sum(expiry > oldest for expiry in self._known.values())
+
     async def revoke(self, public_key: str, expires_at: int) -> None:
         """End one identity, which would have expired at `expires_at` (nanoseconds since 1970).
 

@@ -25,6 +25,8 @@ MAX_EVENT_BYTES = 64 * 1024
 """Headers included."""
 CACHE_BYTES = 64 * 1024 * 1024
 """Of the broker's memory, for the results that may answer other runs."""
+LIMITS_SECONDS = 7 * 24 * 3600
+"""A limit that nobody asked about for so long stands where it began."""
 CACHE_SECONDS = 30.0
 """So often the cache's stream is looked for: a broker that was started again has forgotten it."""
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -127,6 +129,20 @@ def cache() -> Settings:
         "max_msgs_per_subject": 1,
         "max_msg_size": MAX_EVENT_BYTES,
         "num_replicas": 1,
+    }
+
+
+def limits(replicas: int) -> Settings:
+    """How tools are paced and days are spent: last values, no fact about a run. Of a day that is over nobody asks."""
+    return {
+        **_EVERY,
+        "name": subjects.LIMITS_STREAM,
+        "subjects": ["limits.>"],
+        "discard": "old",
+        "max_age": LIMITS_SECONDS * clock.SECOND,
+        "max_msgs_per_subject": 1,
+        "max_msg_size": MAX_EVENT_BYTES,
+        "num_replicas": replicas,
     }
 
 
@@ -243,6 +259,7 @@ def _all(shards: Iterable[int], replicas: int) -> list[Settings]:
         objects(replicas),
         control(replicas),
         names(replicas),
+        limits(replicas),
     ]
 
 

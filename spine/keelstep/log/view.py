@@ -15,6 +15,7 @@ may be a stop, signed with a key that this program does not have yet. Whoever as
 """
 
 import asyncio
+import typing
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ MAX_AGE_SECONDS = 2
 """A proof older than this proves nothing."""
 _PROOF_EVERY_SECONDS = 0.4
 _PROOF_TIMEOUT_SECONDS = 1.0
+_SAID = typing.get_args(control.Said)
 _MAX_AGE = MAX_AGE_SECONDS * clock.SECOND
 
 
@@ -134,11 +136,19 @@ class View:
 
     def engaged(self) -> list[Record]:
         """Everything that is stopped, as far as known."""
-        return [record for record in self._records.values() if record.engaged and record.scope != "policy"]
+        return [record for record in self._records.values() if record.engaged and record.scope not in _SAID]
 
     def rules(self, tenant: str) -> str:
         """The platform's rules for a tenant as far as known, empty where there are none; where it matters, `check`."""
         record = self._records.get(subjects.control("policy", tenant))
+        return record.rules if record is not None else ""
+
+    def budget(self, tenant: str) -> str:
+        """What a tenant may spend in a day, US dollars, as far as known; empty where nobody said.
+
+        Where it matters, `check` first.
+        """
+        record = self._records.get(subjects.control("budget", tenant))
         return record.rules if record is not None else ""
 
     def _why_stale(self) -> str:

@@ -291,9 +291,10 @@ class LogBuilder(undoing.Undoing):
         }
         return self._op("gate.decided", types.GateDecided(**{**given, **data}))  # type: ignore[arg-type]
 
-    def feedback(self, verdict: str = "good") -> Self:
+    def feedback(self, verdict: str = "good", *, discards: bool = False) -> Self:
         """A person judges the outcome."""
-        return self._op("feedback.given", types.Feedback(by="ann", verdict=verdict))  # type: ignore[arg-type]
+        given = types.Feedback(by="ann", verdict=verdict, discards=discards)  # type: ignore[arg-type]
+        return self._op("feedback.given", given)
 
     # what is not honest, and what lies between
 

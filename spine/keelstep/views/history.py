@@ -64,21 +64,43 @@ def begin(tenant: str, xid: str) -> History:
     return History(state=execution.begin(xid, tenant))
 
 
+class Draft:
+    """A history that grows, part by part; nothing of a part is kept but what a view shows."""
+
+    def __init__(self, history: History, vouch: validity.Vouch) -> None:
+        self.state = history.state
+        self._vouch = vouch
+        self._entries, self._foreign = list(history.entries), list(history.foreign)
+        self._undecided = history.undecided
+
+    def add(self, messages: Iterable[Stored]) -> None:
+        """Fold these later messages."""
+        for stored in messages:
+            was_undecidable = bool(self.state.undecidable)
+            self.state, outcome = execution.advance(self.state, stored, self._vouch)
+            if isinstance(outcome, Event):
+                line = trace.line(outcome, stored, self.state)
+                self._entries.append(Entry(line=line, key=_key(outcome)))
+            elif isinstance(outcome, execution.Void) and not was_undecidable:
+                self._foreign.append(_foreign(outcome, stored, self._vouch))
+            else:
+                self._undecided += 1
+
+    def history(self) -> History:
+        """As far as it has come."""
+        return History(
+            state=self.state,
+            entries=tuple(self._entries),
+            foreign=tuple(self._foreign),
+            undecided=self._undecided,
+        )
+
+
 def extend(history: History, messages: Iterable[Stored], vouch: validity.Vouch) -> History:
     """The history with these later messages."""
-    state, undecided = history.state, history.undecided
-    entries, foreign = list(history.entries), list(history.foreign)
-    for stored in messages:
-        was_undecidable = bool(state.undecidable)
-        state, outcome = execution.advance(state, stored, vouch)
-        if isinstance(outcome, Event):
-            line = trace.line(outcome, stored, state)
-            entries.append(Entry(line=line, key=_key(outcome)))
-        elif isinstance(outcome, execution.Void) and not was_undecidable:
-            foreign.append(_foreign(outcome, stored, vouch))
-        else:
-            undecided += 1
-    return History(state=state, entries=tuple(entries), foreign=tuple(foreign), undecided=undecided)
+    draft = Draft(history, vouch)
+    draft.add(messages)
+    return draft.history()
 
 
 def phase(state: State) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 import orjson
 
-from keelstep.domain import money
+from keelstep.domain import deadletters, money
 from keelstep.domain.trace import Line
 from keelstep.events import clock, envelope
 from keelstep.events.frame import Stored
@@ -53,7 +53,24 @@ def summary(found: History) -> resources.Summary:
         cost_usd=money.usd(state.spent_micro_usd),
         budget_usd=money.usd(started.budget_micro_usd),
         voids=len(found.foreign),
+        dead_letters=len(deadletters.of(state)),
     )
+
+
+def dead_letters(found: History) -> list[resources.DeadLetter]:
+    """What waits for a person."""
+    times = {entry.line.seq: entry.line.stored_at for entry in found.entries}
+    return [
+        resources.DeadLetter(
+            kind=letter.kind,
+            seq=letter.seq,
+            tool=letter.tool,
+            reason=letter.reason,
+            message=letter.message,
+            at=clock.whole(times.get(letter.seq, found.state.stored_at)),
+        )
+        for letter in deadletters.of(found.state)
+    ]
 
 
 def trace(
@@ -65,6 +82,7 @@ def trace(
         metadata=metadata(name, found),
         summary=summary(found),
         economics=_economics(economics.compute(found, now)),
+        dead_letters=dead_letters(found),
         lines=[_line(entry.line, start) for entry in page],
         paging=paging,
     )

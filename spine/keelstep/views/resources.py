@@ -86,6 +86,25 @@ class Summary(View):
     """What it may cost, US dollars."""
     voids: int = 0
     """Messages in its log that are no events."""
+    dead_letters: int = 0
+    """What ended badly and waits for a person."""
+
+
+class DeadLetter(View):
+    """One thing that ended badly and waits for a person."""
+
+    kind: Literal["Unknown", "Exhausted", "Run", "Undecidable"]
+    """A call whose outcome nobody knows, one that failed to the last, the run as a whole, an event that is not known."""
+    seq: int
+    """The event that says so."""
+    tool: str = ""
+    """The contract, of a call."""
+    reason: str
+    """Why, one CamelCase word."""
+    message: str = ""
+    """The same as a sentence."""
+    at: str
+    """When (RFC 3339)."""
 
 
 class Share(View):
@@ -264,6 +283,8 @@ class ExecutionTrace(View):
     """The execution on one line."""
     economics: Economics | None = None
     """Its money and time; absent in a list."""
+    dead_letters: list[DeadLetter] = []
+    """What ended badly and waits for a person, oldest first; absent in a list."""
     lines: list[Line] = []
     """Its events, oldest first; absent in a list."""
     paging: Paging | None = None

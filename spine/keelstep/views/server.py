@@ -108,19 +108,11 @@ class _Api:
                 remaining=max(0, len(history.entries) - after - len(page)),
             )
             return presentation.trace(name, history, page, there, clock.now())
-        stored = await self.source.messages(found, after)
-        messages, size = 0, 0
-        for each in stored[:limit]:
-            size += len(each.payload)
-            if size > MOST_BYTES and messages:
-                break
-            messages += 1
-        last = stored[messages - 1].position if messages else after
-        there = resources.Paging(
-            next=paging.Token(of=xid, after=last).text(), remaining=len(stored) - messages
-        )
+        stored, remaining = await self.source.messages(found, after, limit, MOST_BYTES)
+        last = stored[-1].position if stored else after
+        there = resources.Paging(next=paging.Token(of=xid, after=last).text(), remaining=remaining)
         answer = await self.source.answer(found) if not after else None
-        return presentation.log(name, history, stored[:messages], there, answer)
+        return presentation.log(name, history, stored, there, answer)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
         """A tenant's executions, each on one line; or everybody's."""

@@ -96,11 +96,25 @@ class Source:
         found = await self._history(name.tenant, entry.record.xid, shard)
         return Found(name=name, shard=shard, history=found)
 
-    async def messages(self, found: Found, after: int) -> Sequence[Stored]:
-        """The messages after a position, as far as the history goes."""
+    async def messages(
+        self, found: Found, after: int, most: int, most_bytes: int
+    ) -> tuple[Sequence[Stored], int]:
+        """The next messages after a position, so many and so large at most but one at least; how many come after them."""
         state = found.history.state
-        stored = await reader.StreamReader(self.client(), found.shard).read(state.tenant, state.xid, after)
-        return [each for each in stored if each.position <= state.position]
+        log = reader.StreamReader(self.client(), found.shard)
+        page: list[Stored] = []
+        size, is_all = 0, False
+        while not is_all:
+            batch, is_all = await log.batch(state.tenant, state.xid, after, most_bytes)
+            for stored in batch:
+                if stored.position > state.position:
+                    return page, 0  # nothing was judged from there on
+                size += len(stored.payload)
+                if len(page) == most or (size > most_bytes and page):
+                    return page, await log.left(state.tenant, state.xid, after)
+                page.append(stored)
+                after = stored.position
+        return page, 0
 
     async def answer(self, found: Found) -> Answer | None:
         """What the run answered, from its last event or the object store; None where there is nothing."""
@@ -123,11 +137,15 @@ class Source:
     async def _history(self, tenant: str, xid: str, shard: int) -> History:
         """What is kept, extended by what was stored since."""
         found = self._kept.get(xid) or history.begin(tenant, xid)
-        news = await reader.StreamReader(self.client(), shard).read(tenant, xid, found.state.position)
-        vouch = spine.vouch_with(self.keyring, tenant, xid, shard)
-        for start in range(0, len(news), _AT_ONCE):
-            found = history.extend(found, news[start : start + _AT_ONCE], vouch)
-            await asyncio.sleep(0)  # a long log must not hold up everybody else
+        log = reader.StreamReader(self.client(), shard)
+        draft = history.Draft(found, spine.vouch_with(self.keyring, tenant, xid, shard))
+        is_all = False
+        while not is_all:
+            news, is_all = await log.batch(tenant, xid, draft.state.position)
+            for start in range(0, len(news), _AT_ONCE):
+                draft.add(news[start : start + _AT_ONCE])
+                await asyncio.sleep(0)  # a long log must not hold up everybody else
+        found = draft.history()
         self._keep(xid, found)
         return found
 

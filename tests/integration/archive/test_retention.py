@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from keelstep import errors
-from keelstep.archive import file, proof
+from keelstep.archive import file, gather, proof
 from keelstep.archive.retention import Report
 from keelstep.events import clock, types
 from keelstep.log import subjects
@@ -47,6 +47,19 @@ async def test_nothing_is_left_to_do_the_second_time(stage: Stage, tenant: str) 
     files = {path: path.read_bytes() for path in stage.folder.rglob("*.tar.gz")}
     assert await stage.archive() == []
     assert {path: path.read_bytes() for path in stage.folder.rglob("*.tar.gz")} == files
+
+
+async def test_a_log_that_is_too_large_stays_and_is_told(
+    stage: Stage, tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is read no further than fits into memory, nothing of it goes, and the others are archived all the same."""
+    large = await stage.over(tenant, "refund-7")
+    before = await stage.in_stream(large)
+    monkeypatch.setattr(gather, "MOST_BYTES", 500)
+    found = only(await stage.archive())
+    assert (found.outcome, found.name) == ("Failed", "refund-7")
+    assert "the log is larger than" in found.why
+    assert await stage.in_stream(large) == before
 
 
 async def _is_open(stage: Stage, tenant: str) -> None:

@@ -93,6 +93,20 @@ async def test_what_one_may_not_is_said_and_is_no_failure(terminal: Terminal) ->
     assert "not checked: you may not read admission policies" in output
 
 
+async def test_whether_it_can_be_installed_is_asked_as_this_person(terminal: Terminal) -> None:
+    """Rights that are lacking are named; what is there already is said, with whose release it is."""
+    vera = await terminal.holder("keelstep-viewer", "vera@shop.example")
+    hers = await terminal.type("doctor", "--before-install", "-o", "json", persona=vera)
+    assert hers.status == 1
+    found = {check["check"]: check for check in json.loads(hers.stdout)}
+    assert found["rights to install"]["result"] == "fail"
+    assert "customresourcedefinitions" in found["rights to install"]["finding"]
+    assert {found[name]["result"] for name in ("nodes", "storage", "kinds")} == {"warn"}
+    whole = await terminal.type("doctor", "--before-install", "-o", "json")
+    found = {check["check"]: check for check in json.loads(whole.stdout)}
+    assert found["kinds"]["finding"] == "4 of 4 are there already, of nobody's release"
+
+
 async def test_an_empty_cluster_lacks_everything(terminal: Terminal, tmp_path: Path) -> None:
     """Exit 1, and each finding names its fix; every other command says what is missing too."""
     bare = controlplane.start(tmp_path / "bare", build.ensure(settings.read()), names=API)
@@ -108,6 +122,15 @@ async def test_an_empty_cluster_lacks_everything(terminal: Terminal, tmp_path: P
         assert "this cluster does not know Execution" in status.refused(5)
         trace = await terminal.type("trace", "refund-1", environ=environ)
         assert "this cluster has no views API" in trace.refused(5)
+        before = await terminal.type("doctor", "--before-install", "-o", "json", environ=environ)
+        assert before.status == 1
+        assert [(check["check"], check["result"]) for check in json.loads(before.stdout)] == [
+            ("cluster", "ok"),
+            ("rights to install", "ok"),
+            ("nodes", "fail"),
+            ("storage", "warn"),
+            ("kinds", "ok"),
+        ]
     finally:
         bare.stop()
 

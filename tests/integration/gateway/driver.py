@@ -20,6 +20,7 @@ from keelstep.events import value as values
 from keelstep.events.envelope import Cost
 from keelstep.events.value import Value
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.log import ask, subjects
 from keelstep.log.identities import Role
 from keelstep.log.objects import Objects
@@ -106,10 +107,10 @@ class Run:
         pins: dict[str, types.Pin] = {}
         specs: dict[str, ToolContractSpec] = {}
         for name, spec in contracts.items():
-            built = revision.build("ToolContract", name, spec)
-            specs[name] = revision.load_contract(built.payload)[1]
+            specs[name] = ToolContractSpec.model_validate(spec)
+            payload = revision.build("ToolContract", name, specs[name]).payload
             pins[name] = types.Pin(
-                digest=await objects.put_revision(tenant, built.payload),
+                digest=await objects.put_revision(tenant, payload),
                 tier=specs[name].consequence_tier,
                 estimate_micro_usd=contract.estimate_micro_usd(specs[name]),
                 builtin=specs[name].transport.builtin is not None,
@@ -117,15 +118,14 @@ class Run:
                 ages=specs[name].freshness is not None,
                 cached=specs[name].cache is not None,
             )
-        built = revision.build("AgentStrategy", "support-agent", strategy)
-        digest = await objects.put_revision(tenant, built.payload)
+        agent = revision.build("AgentStrategy", "support-agent", AgentStrategySpec.model_validate(strategy))
         started = types.ExecStarted(
             name="run",
             goal=goal or seal(b"Order 1042 arrived with a chipped mug.", values.TEXT),
             inputs=inputs or seal(b"{}"),
             strategy="support-agent",
             strategy_version="1",
-            strategy_digest=digest,
+            strategy_digest=await objects.put_revision(tenant, agent.payload),
             contracts=pins,
             budget_micro_usd=budget_micro_usd,
             deadline=clock.text(clock.now() + lasts_seconds * clock.SECOND),

@@ -26,7 +26,7 @@ TABLES = {
         refund-agent   1.4.0     openai/gpt-4o-2024-08-06   0          False   InvalidSchema   *
     """,
     "toolcontract": """
-        NAME         EFFECT     TIER   READY   REASON          AGE
+        NAME         EFFECT     TIER   READY   REASON          DRIFTED   TESTED   AGE
         orders.get   ReadOnly   0      False   InvalidSchema   *
     """,
     "execution": """

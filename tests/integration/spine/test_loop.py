@@ -61,13 +61,13 @@ class Run:
     def started(self, state: State) -> Proposal | None:
         """The run begins, with its revisions pinned."""
         contracts = {}
-        spec = pinned.contract("Reversible", 1).wire()
+        spec = pinned.contract("Reversible", 1)
         for name in NAMES:
             built = revision.build("ToolContract", name, spec)
             self.objects[built.digest] = built.payload
             contracts[name] = types.Pin(digest=built.digest, tier=1)
         tools = [{"contract": name} for name in NAMES]
-        strategy = revision.build("AgentStrategy", "s", pinned.strategy(tools=tools).wire())
+        strategy = revision.build("AgentStrategy", "s", pinned.strategy(tools=tools))
         self.objects[strategy.digest] = strategy.payload
         event = builders.log().started(strategy_digest=strategy.digest, contracts=contracts).events[0]
         return stages.proposal("exec.started", event.data, trace_id="7" * 32)

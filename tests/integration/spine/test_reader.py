@@ -68,6 +68,18 @@ async def test_a_chunk_ends_with_the_message_that_fills_it(stage: Stage) -> None
     assert found == list(whole)
 
 
+async def test_what_is_left_of_a_log_is_counted_and_not_read(stage: Stage) -> None:
+    """From any place on, of this execution alone."""
+    await store(stage, [b"%04d" % number for number in range(1_200)])
+    found = await read(stage)
+    source = StreamReader(await stage.broker.connect(Role.GATEWAY), 0)
+    for place in (0, 5, 1_198, 1_199):
+        left = await source.left(stage.tenant, stage.xid, found[place].position)
+        assert left == 1_199 - place
+    assert await source.left(stage.tenant, stage.xid, 0) == 1_200
+    assert await source.left(stage.tenant, "nobody", 0) == 0
+
+
 async def test_a_log_that_is_not_there_is_empty(stage: Stage) -> None:
     """And so is what comes after its end."""
     assert await read(stage) == []

@@ -55,6 +55,26 @@ async def test_a_log_is_read_in_pages(views: stage.Views, long_run: Written) -> 
     assert positions == sorted(set(positions))
 
 
+async def test_a_log_of_large_messages_is_read_in_parts(
+    views: stage.Views, writers: Writers, namespace: str
+) -> None:
+    """Neither the fold nor a page holds all of it at once; what is shown is the same."""
+    run = await writers.bound(namespace, "large")
+    await run.start()
+    for number in range(300):
+        await jetstream.publish(
+            writers.operator, subjects.spine(0, namespace, run.xid, "op"), b"%04d" % number + b"x" * 60_000
+        )
+    pages = [page async for page in _pages(views, run, "executionlogs", 5_000)]
+    assert len(pages) == 3
+    positions = [record["position"] for page in pages for record in page["records"]]
+    assert len(positions) == len(set(positions)) == 302
+    assert [page["paging"]["remaining"] for page in pages][-1] == 0
+    assert all(
+        sum(len(record.get("bytes") or "") for record in page["records"]) < 12_000_000 for page in pages
+    )
+
+
 async def test_without_a_limit_all_of_it_comes(views: stage.Views, long_run: Written) -> None:
     """kubectl does not page one object: what fits is printed, and nothing is left out silently."""
     spoken = await views.kubectl("get", "executiontraces", "long", f"--namespace={long_run.tenant}")

@@ -173,6 +173,11 @@ class Written:
 
     async def call(self, plan: int, index: int, tool: str, *, gate: int = 0, micro_usd: int = 2_000) -> None:
         """A claimed call, performed."""
+        await self.claim(plan, index, tool, gate=gate, micro_usd=micro_usd)
+        await self.settle(plan, index, "ok")
+
+    async def claim(self, plan: int, index: int, tool: str, *, gate: int = 0, micro_usd: int = 2_000) -> None:
+        """A call is claimed."""
         log = self._log("gw")
         await log.refresh()
         planned = log.state.step_at((plan, index))
@@ -190,20 +195,27 @@ class Written:
             deadline=clock.text(clock.now() + 60 * clock.SECOND),
             gate_seq=gate or None,
         )
-        claimed = await self.write("gw", "tool.called", claim)
+        await self.write("gw", "tool.called", claim)
+
+    async def settle(
+        self, plan: int, index: int, status: Literal["ok", "failed", "unknown"], error_class: str = ""
+    ) -> None:
+        """A claimed call ends."""
+        claim = self._log("gw").state.claims[plan, index]
         result = types.ToolResult(
             plan_seq=plan,
             index=index,
-            tool=tool,
-            status="ok",
-            claim_seq=claimed,
-            output=sealed("{}"),
+            tool=claim.tool,
+            status=status,
+            claim_seq=claim.seq,
+            output=sealed("{}") if status == "ok" else None,
+            error=types.Error(reason=error_class, error_class=error_class) if error_class else None,
             latency_ms=30,
             attempts=1,
-            idempotency_key=claim.idempotency_key,
-            tier=claim.tier,
+            idempotency_key=claim.key,
+            tier=CONTRACTS[claim.tool].tier,
         )
-        await self.write("gw", "tool.result", result, envelope.Cost(micro_usd=micro_usd))
+        await self.write("gw", "tool.result", result, envelope.Cost(micro_usd=claim.estimate_micro_usd))
 
     async def hold(self, times: int) -> None:
         """The run is held and let go: two events each time."""

@@ -1,20 +1,22 @@
 """Which CamelCase words of the programs are no reasons? Whoever writes a new one decides: here, or in the registry."""
 
 _KINDS = """
-AgentStrategy ApprovalGate ConfigMap ControllerRevision Deployment Event Execution ExecutionLog ExecutionTrace
-ExecutionVerification Namespace Lease PlatformPolicy Pod Secret SelfSubjectAccessReview SelfSubjectReview Service Status
-ToolContract ValidatingAdmissionPolicy ValidatingAdmissionPolicyBinding DeleteOptions PartialObjectMetadata *List
+AgentStrategy ApprovalGate ConfigMap ControllerRevision CustomResourceDefinition Deployment Event Execution
+ExecutionLog ExecutionTrace ExecutionVerification Namespace Lease PersistentVolume PlatformPolicy Pod Secret
+SelfSubjectAccessReview SelfSubjectReview Service Status StorageClass ToolContract ValidatingAdmissionPolicy
+ValidatingAdmissionPolicyBinding DeleteOptions PartialObjectMetadata *List
 """
 _CONDITIONS = """
-Available ResolvedRefs Stalled Succeeded True False Unknown
+Available Healthy ResolvedRefs Stalled Succeeded True False Unknown
 """
 _PHASES_AND_VERDICTS = """
 Archived Broken Due Failed Incomplete Kept Open Over Pending Purged Scheduled Undecided Unnamed Verified Void
 WaitingForApproval
 """
 _VALUES = """
-Background Basic Bearer BearerToken ExternalName Failure Form GiB Keyed KiB MiB Kill Multipart Never None Normal
-Call CallAgain Undone
+Exhausted Run
+Background Basic Break Bearer BearerToken ExternalName Failure Form GiB Keyed KiB MiB Kill Multipart Never None Normal
+Call CallAgain Compare Undone
 NotPerformed Opaque PerCall Publish ReadOnly Reconcile RuntimeDefault Singleton Strategy Stream Tenant Tool Warning
 """
 _OF_BUILTINS = """

@@ -131,7 +131,7 @@ def test_every_kind_has_what_we_promise_of_all(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "may_change"),
     [
-        ("execution", {"suspend", "cancel", "killSwitch", "ttlSecondsAfterFinished"}),
+        ("execution", {"suspend", "cancel", "discard", "killSwitch", "ttlSecondsAfterFinished"}),
         ("approvalgate", {"decisions"}),
     ],
 )

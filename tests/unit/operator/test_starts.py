@@ -31,7 +31,7 @@ def execution(**spec: Any) -> Execution:
 def settled(model: type[Any], name: str, spec: dict[str, Any]) -> Any:
     """A strategy or contract that the operator has accepted."""
     found = model.model_validate({"metadata": {"name": name, "namespace": "shop"}, "spec": spec})
-    digest = revision.build(model.crd.kind, name, found.spec.wire()).digest
+    digest = revision.build(model.crd.kind, name, found.spec).digest
     return model.model_validate(
         {
             "metadata": {"name": name, "namespace": "shop", "generation": 1},

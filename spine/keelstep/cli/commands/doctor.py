@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from keelstep.cli import exits, options
-from keelstep.cli.doctor import broker, certificates, check, cluster, database
+from keelstep.cli.doctor import broker, certificates, check, cluster, database, preinstall
 from keelstep.cli.doctor.check import Check
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
@@ -47,6 +47,10 @@ async def _doctor(
         ),
     ] = None,
     nats_ca: options.NatsCa = None,
+    before_install: Annotated[
+        bool,
+        typer.Option("--before-install", help="Check whether keelstep can be installed, and nothing else."),
+    ] = False,
     dsn: Annotated[
         str | None,
         typer.Option("--dsn", envvar="KEELSTEP_POSTGRES_DSN", help="Check the database too.", metavar="DSN"),
@@ -54,19 +58,20 @@ async def _doctor(
     shard: options.Shard = 0,
     output: options.Output = Output.TABLE,
 ) -> None:
-    """Check the installation and your rights, one line each.
+    """Check the installation and your rights, one line each; before one, whether there can be one.
 
     Exit 1 where something is missing; what you may not see is said so and is no failure.
     """
     checks: list[Check] = []
-    async for found in cluster.look(session):
+    async for found in preinstall.look(session) if before_install else cluster.look(session):
         checks.append(found)
-        if found.name == "cluster" and found.result == "fail":
+        if found.name == "cluster" and found.result == "fail" and found.finding.startswith("not reached"):
             raise exits.unavailable(found.finding)
-    checks += [each async for each in cluster.rights(session)]
-    checks += [each async for each in _broker(nats_url, nats_creds, nats_system_creds, nats_ca, shard)]
-    checks += [each async for each in _database(dsn, shard)]
-    checks += [each async for each in certificates.look(session, nats_url, nats_ca)]
+    if not before_install:
+        checks += [each async for each in cluster.rights(session)]
+        checks += [each async for each in _broker(nats_url, nats_creds, nats_system_creds, nats_ca, shard)]
+        checks += [each async for each in _database(dsn, shard)]
+        checks += [each async for each in certificates.look(session, nats_url, nats_ca)]
     if session.show.is_table:
         session.show.table(
             ("CHECK", "RESULT", "FINDING"),

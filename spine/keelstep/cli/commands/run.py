@@ -87,7 +87,7 @@ async def _run(
     manifest = {
         "apiVersion": kind.api_version,
         "kind": kind.name,
-        "metadata": {"name": name or _made_up(strategy), "namespace": session.namespace},
+        "metadata": {"name": name or made_up(strategy), "namespace": session.namespace},
         "spec": spec,
     }
     with reading.explained(kind, session.namespace, strategy):
@@ -202,8 +202,8 @@ def _value(name: str, text: str, slot_type: str) -> Any:
     return value
 
 
-def _made_up(strategy: str) -> str:
-    """A name that nobody has: six hex digits behind the strategy's."""
+def made_up(after: str) -> str:
+    """A name that nobody has: six hex digits behind this one."""
     tail = secrets.token_hex(3)
-    head = strategy.replace(".", "-")[: _MOST_NAME - len(tail) - 1].rstrip("-")
+    head = after.replace(".", "-")[: _MOST_NAME - len(tail) - 1].rstrip("-")
     return f"{head}-{tail}"

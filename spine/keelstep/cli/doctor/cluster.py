@@ -49,19 +49,10 @@ RIGHTS = (
 
 async def look(session: Session) -> AsyncIterator[Check]:
     """Everything about the cluster; the first check is `cluster`, and without it there is nothing else."""
-    person = session.person
-    try:
-        served = await person.read("/version")
-    except errors.KubeError as error:
-        yield check.fail("cluster", f"not reached: {error.message.partition(': ')[2]}")
+    reached = await reach(session)
+    yield reached
+    if reached.result == "fail":
         return
-    minor = int("".join(filter(str.isdigit, served["minor"])) or 0)
-    is_old = served["major"] == "1" and minor < OLDEST_MINOR
-    told = f"Kubernetes {served['gitVersion']}, as {await person.user()}, namespace {session.namespace}"
-    if is_old:
-        yield check.fail("cluster", told, f"1.{OLDEST_MINOR} or newer is needed")
-    else:
-        yield check.ok("cluster", told)
     for model in kinds.KINDS:
         yield await _kind(session, model)
     for policy in POLICIES:
@@ -69,6 +60,20 @@ async def look(session: Session) -> AsyncIterator[Check]:
     yield await _views(session)
     async for each in _programs(session):
         yield each
+
+
+async def reach(session: Session) -> Check:
+    """Whether the API server answers, and is new enough."""
+    person = session.person
+    try:
+        served = await person.read("/version")
+        told = f"Kubernetes {served['gitVersion']}, as {await person.user()}, namespace {session.namespace}"
+    except errors.KubeError as error:
+        return check.fail("cluster", f"not reached: {error.message.partition(': ')[2]}")
+    minor = int("".join(filter(str.isdigit, served["minor"])) or 0)
+    if served["major"] == "1" and minor < OLDEST_MINOR:
+        return check.fail("cluster", told, f"1.{OLDEST_MINOR} or newer is needed")
+    return check.ok("cluster", told)
 
 
 async def _kind(session: Session, model: type[kinds.Resource]) -> Check:

@@ -67,6 +67,18 @@ SUBJECT = Subject(
             shows="tool.result",
         ),
         Reason(
+            name="Drifted",
+            meaning=(
+                "The MCP server says something else of the tool than what was reviewed, or does not offer it; the call was "
+                "not sent."
+            ),
+            acts=Acts.AUTHOR,
+            fix=(
+                "See keelstep contract diff; review what changed and import the tool again, or have the server changed back."
+            ),
+            shows="tool.result; ToolContract: Drifted, Event",
+        ),
+        Reason(
             name="OutcomeUnknown",
             meaning="An earlier call of this tool may or may not have happened, so it is not made again.",
             acts=Acts.APPROVER,
@@ -206,6 +218,28 @@ SUBJECT = Subject(
             acts=Acts.AUTHOR,
             fix="Add RateLimited to failurePolicy.retryable, or ask for a higher limit there.",
             shows="tool.result",
+        ),
+        Reason(
+            name="LimitReached",
+            meaning="The call has waited for its turn as long as it may: at a rate or a concurrency of its contract, or "
+            "because the tool asked for fewer calls.",
+            acts=Acts.AUTHOR,
+            fix="Nothing at first, it is asked again; if it lasts, raise budgets of the contract, or make fewer calls.",
+            shows="refusal; tool.result",
+        ),
+        Reason(
+            name="BreakerOpen",
+            meaning="The tool failed call after call and is left alone for a while.",
+            acts=Acts.PLATFORM,
+            fix="Nothing at first, it is tried again by itself; see the tool, and the contract's condition Healthy.",
+            shows="tool.result; ToolContract: Healthy, Event",
+        ),
+        Reason(
+            name="TenantBudgetExceeded",
+            meaning="What the namespace may spend today does not cover the call.",
+            acts=Acts.PLATFORM,
+            fix="Raise the annotation keelstep.io/daily-budget-usd of the Namespace, or wait until tomorrow (UTC).",
+            shows="Execution: status, Succeeded, Event; exec.finished; tool.result",
         ),
         Reason(
             name="Unavailable",

@@ -106,6 +106,7 @@ OF: Mapping[str, tuple[str, ...]] = {
     "InputRequired": (REFUSED, INVALID),
     # what does not fit
     "AddressInvalid": (INVALID,),
+    "Drifted": (INVALID,),
     "EgressRefused": (INVALID,),
     "RedirectRefused": (INVALID,),
     "CommandRefused": (INVALID,),
@@ -133,6 +134,8 @@ OF: Mapping[str, tuple[str, ...]] = {
     "ToolCallsExceeded": (DENIED,),
     "StepsExceeded": (DENIED,),
     "BudgetExceeded": (DENIED,),
+    "TenantBudgetExceeded": (DENIED,),
+    "BreakerOpen": (DENIED, NOT_SENT),
     "PolicyDenied": (DENIED,),
     "PolicyUnmatched": (DENIED,),
     "PolicyFailed": (DENIED,),
@@ -145,6 +148,7 @@ OF: Mapping[str, tuple[str, ...]] = {
     "ApprovalLapsed": (DENIED, NOT_SENT),
     # decided, and not sent
     "DeadlineExceeded": (DENIED, NOT_SENT),
+    "LimitReached": (NOT_SENT,),
     "Killed": (NOT_SENT,),
     "RunEnded": (NOT_SENT,),
     "ControlUnavailable": (NOT_SENT,),

@@ -80,6 +80,13 @@ SUBJECT = Subject(
             shows="Execution: status, Accepted, Event",
         ),
         Reason(
+            name="IdentitiesExhausted",
+            meaning="As many identities of runs have not expired as this tenant, or the broker, may have.",
+            acts=Acts.REQUESTER,
+            fix="Ask for shorter deadlines, or wait: each counts until its run's deadline, however early the run is over.",
+            shows="Execution: Accepted, Event",
+        ),
+        Reason(
             name="LogArchived",
             meaning="This very run is over, and its log was archived: what is done is not done again.",
             acts=Acts.NOBODY,

@@ -76,6 +76,25 @@ def call(request: dict[str, Any]) -> None:
             answer(request, text("fine"))
 
 
+def list_tools(request: dict[str, Any]) -> None:
+    """`tools/list`."""
+    tool = {"name": "t", "inputSchema": {"type": "object"}}
+    match MODE:
+        case "dies in its list":
+            os._exit(1)
+        case "lists for ever":
+            answer(request, {"tools": [], "nextCursor": "more"})
+        case "lists nonsense":
+            answer(request, {"tools": "none"})
+        case "lists nothing":
+            say({"jsonrpc": "2.0", "id": request["id"], "error": {"code": -32601, "message": CANARY}})
+        case "lists much":
+            answer(request, {"tools": [tool | {"description": "x" * LARGE}]})
+        case _:
+            others = [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(5000)]
+            answer(request, {"tools": [*others, tool]})
+
+
 def serve() -> None:
     """Read until there is nothing more, or longer."""
     sys.stderr.write(f"starting with {CANARY}\n")
@@ -99,8 +118,7 @@ def serve() -> None:
             version = request["params"]["protocolVersion"]
             answer(request, {"protocolVersion": version, "capabilities": {"tools": {}}, "serverInfo": info})
         elif method == "tools/list":
-            tools = [{"name": f"t{n}", "inputSchema": {"type": "object"}} for n in range(5000)]
-            answer(request, {"tools": tools})
+            list_tools(request)
         elif method == "tools/call":
             call(request)
         else:

@@ -95,7 +95,7 @@ async def test_a_server_that_says_more_than_it_was_asked_is_answered_once(
 
 
 async def test_a_servers_list_of_tools_is_never_asked_for(running: Caller, tmp_path: Path) -> None:
-    """A contract pins its schemas; 5,000 tools beside it cost nothing."""
+    """A contract has its own schemas, and this one pins nothing else; 5,000 tools beside it cost nothing."""
     await running.answer(server("plain", tmp_path))
     assert len(noted(tmp_path, "tools/call")) == 1
     assert not noted(tmp_path, "tools/list")

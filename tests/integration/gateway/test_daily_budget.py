@@ -1,0 +1,184 @@
+"""Does a tenant never spend more in a day than its Namespace says, whichever gateways its calls go through?"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest_asyncio
+
+from keelstep.domain import money
+from keelstep.events import envelope, types
+from keelstep.log.control import Control
+from keelstep.log.identities import Role
+from keelstep.log.reader import StreamReader
+from keelstep.testing import eventually
+from tests.integration.gateway import answering, service
+from tests.integration.gateway.answering import Answer, Tool
+from tests.integration.gateway.conftest import Begin
+from tests.integration.gateway.driver import Run, Spec, Stage
+from tests.integration.gateway.programs import Fleet, Program
+
+RESERVATIONS = 200
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tool() -> AsyncIterator[Tool]:
+    """A tool of this test's own."""
+    async with answering.running() as running:
+        yield running
+
+
+def thing(tool: Tool, contracts: dict[str, Spec], strategy: Spec, cost_usd: str) -> None:
+    """The strategy may call `thing.make`, at a price."""
+    contracts["thing.make"] = answering.contract(
+        f"{tool.url}/things",
+        budgets={"estimatedCostUSD": cost_usd},
+        failurePolicy={"maxAttempts": 1, "notPerformed": [409]},
+        timeoutSeconds=60,
+    )
+    strategy["tools"].append({"contract": "thing.make"})
+
+
+async def may_spend(stage: Stage, tenant: str, usd: str, *gateways: Program) -> None:
+    """The operator tells what the Namespace says; these gateways know it by then."""
+    installed = stage.broker.installation
+    signer = installed.signer(Role.OPERATOR)
+    assert signer is not None
+    control = Control(stage.operator, signer, installed.keyring)
+    position = await control.rule(tenant, usd, by="Namespace", scope="budget")
+
+    async def is_known() -> bool:
+        found = [await service.info(stage.operator, gateway.owner) for gateway in gateways]
+        return all(int(each["metadata"]["control"]) >= position for each in found)
+
+    await eventually.awaited(is_known, "the gateways know the budget")
+
+
+async def called(run: Run, plan: int) -> tuple[str, str]:
+    """What became of a call: its status, and the reason of its error."""
+    result = await run.result(plan)
+    return result.status, result.error.reason if result.error is not None else ""
+
+
+async def test_two_hundred_reservations_at_once_never_exceed_the_day(
+    own_fleet: Fleet,
+    own_stage: Stage,
+    own_begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """Three gateways, one budget for fifty calls, a tenth of which cost nothing in the end: at every prefix of the log
+    what is spent and reserved is within it, and nearly all of it is used."""
+    thing(tool, contracts, strategy, "0.001")
+    refused = [Answer(status=409), *[Answer()] * 9]
+    tool.answers("/things", *(refused * 20), Answer())
+    cap = 50_000
+    await may_spend(own_stage, tenant, money.usd(cap))
+    runs = [await own_begin() for _ in range(RESERVATIONS)]
+    plans = [await run.plan(("thing.make", {})) for run in runs]
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(own_fleet.gateway())
+        made = await asyncio.gather(*(called(run, plan) for run, plan in zip(runs, plans, strict=True)))
+    told = Counter(made)
+    assert set(told) <= {("ok", ""), ("failed", "Refused"), ("denied", "TenantBudgetExceeded")}
+    most, owners = await highest(own_stage, runs)
+    assert most <= cap
+    assert len(owners) > 1
+    assert told["ok", ""] * 1000 <= cap
+    assert told["ok", ""] * 1000 >= cap * 17 // 20, "each gateway may be left with a slice"
+    assert told["denied", "TenantBudgetExceeded"] >= RESERVATIONS // 2
+
+
+async def highest(stage: Stage, runs: list[Run]) -> tuple[int, set[str]]:
+    """The most that was spent and reserved at any prefix of the log, and whose claims these were."""
+    stored: list[Any] = []
+    for run in runs:
+        stored += await StreamReader(stage.operator, 0).read(run.tenant, run.xid, 0)
+    held, most, owners = 0, 0, set()
+    for each in sorted(stored, key=lambda message: int(message.position)):
+        event = envelope.decode(each.payload)
+        assert isinstance(event, envelope.Event)
+        match event.data:
+            case types.ToolCalled():
+                held += event.data.estimate_micro_usd
+                owners.add(event.data.owner)
+            case types.ToolResult() if event.data.claim_seq is not None:
+                held += event.envelope.cost.micro_usd - 1000
+        most = max(most, held)
+    return most, owners
+
+
+async def test_what_a_call_did_not_cost_may_be_spent_by_another(
+    gateway: Program,
+    stage: Stage,
+    begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """A day for one call: one that provably did nothing leaves it to the next."""
+    thing(tool, contracts, strategy, "0.01")
+    tool.answers("/things", Answer(status=409), Answer())
+    await may_spend(stage, tenant, "0.01", gateway)
+    told = []
+    for _ in range(3):
+        run = await begin()
+        told.append(await called(run, await run.plan(("thing.make", {}))))
+    assert told == [("failed", "Refused"), ("ok", ""), ("denied", "TenantBudgetExceeded")]
+
+
+async def test_a_model_is_not_called_beyond_the_day(
+    gateway: Program, stage: Stage, begin: Begin, tenant: str
+) -> None:
+    """Refused before anything is reserved, and for good: the run ends with that reason."""
+    await may_spend(stage, tenant, "0.000001", gateway)
+    run = await begin()
+    refusal = (await run.model()).refusal
+    assert (refusal.reason, refusal.is_transient) == ("TenantBudgetExceeded", False)
+    assert "model.called" not in await run.types()
+
+
+async def test_a_tenant_of_which_nothing_is_said_spends_what_its_runs_may(
+    gateway: Program,
+    stage: Stage,
+    begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """And so does one whose budget was taken back."""
+    thing(tool, contracts, strategy, "0.01")
+    await may_spend(stage, tenant, "0.005", gateway)
+    run = await begin()
+    assert await called(run, await run.plan(("thing.make", {}))) == ("denied", "TenantBudgetExceeded")
+    await may_spend(stage, tenant, "", gateway)
+    run = await begin()
+    assert await called(run, await run.plan(("thing.make", {}))) == ("ok", "")
+
+
+async def test_what_an_ending_gateway_did_not_spend_is_given_back(
+    own_fleet: Fleet,
+    own_stage: Stage,
+    own_begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """A budget for twenty calls is one for twenty calls, though three gateways come and go."""
+    thing(tool, contracts, strategy, "0.001")
+    await may_spend(own_stage, tenant, "0.020")
+    told: list[tuple[str, str]] = []
+    for count in (7, 7, 7):
+        async with own_fleet.gateway():
+            for _ in range(count):
+                run = await own_begin()
+                told.append(await called(run, await run.plan(("thing.make", {}))))
+    assert Counter(told) == {("ok", ""): 20, ("denied", "TenantBudgetExceeded"): 1}

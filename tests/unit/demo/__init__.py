@@ -1,0 +1,1 @@
+"""What the demo decides without a cluster."""
