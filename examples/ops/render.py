@@ -19,8 +19,9 @@ FOLDER = pathlib.Path(__file__).parent
 NAMESPACE = "ops"
 FILES = ("tenant.yaml", "contracts.yaml", "agent.yaml", "executions.yaml")
 """The manifests in the order they are applied; `credentials.yaml` is made here and comes after the tenant."""
-COMMAND = (sys.executable, str(FOLDER.resolve() / "runbooks.py"))
-"""How the gateway runs the runbooks; an absolute path, for it runs it where it likes."""
+_PYTHON = pathlib.Path(sys.executable)
+COMMAND = (str(_PYTHON.parent.resolve() / _PYTHON.name), str(FOLDER.resolve() / "runbooks.py"))
+"""How the gateway runs the runbooks: absolute, for it runs it where it likes, and the same by whichever link it is found."""
 
 
 def commands() -> str:

@@ -3,6 +3,7 @@
 Appended as the operator, before any program works. Done again it changes nothing: who is held is not held twice.
 """
 
+import asyncio
 from dataclasses import dataclass
 
 from nats.aio.client import Client
@@ -14,6 +15,8 @@ from keelstep.events import envelope, signing, types
 from keelstep.events.signing import Keyring
 from keelstep.log import jetstream, reader, subjects
 from keelstep.log.spine import Author, Log, Proposal
+
+_PAUSES_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +47,7 @@ async def hold_open(nc: Client, shard: int, signer: signing.Signer, keyring: Key
             tenant=tenant,
             xid=xid,
         )
-        state = await log.refresh()
+        state = await _read(log)
         if state.undecidable:
             raise errors.UndecidableError(xid, state.undecidable)
         if state.started is None or state.is_over:
@@ -54,6 +57,16 @@ async def hold_open(nc: Client, shard: int, signer: signing.Signer, keyring: Key
             pass
         held += not log.state.is_over
     return Held(held=held, ended=ended)
+
+
+async def _read(log: Log) -> State:
+    """The run as it was backed up. A stream that was only just restored may be there before it can be read."""
+    for pause in _PAUSES_SECONDS:
+        try:
+            return await log.refresh()
+        except errors.BrokerUnavailableError:
+            await asyncio.sleep(pause)
+    return await log.refresh()
 
 
 def _held(state: State) -> Proposal | None:

@@ -10,6 +10,8 @@ from before that has no log is not begun as if it were new (`LogLost`).
 May be done again where it was interrupted: what is there of the same backup is left, what is not is made.
 """
 
+import asyncio
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,7 @@ _LOOKUP = "$SYS.REQ.ACCOUNT.{account}.CLAIMS.LOOKUP"
 _UPDATE = "$SYS.REQ.CLAIMS.UPDATE"
 _FROM = "keelstep.io/restored-from"
 """The backup's own digest, so that a restore that is done again knows what is its own."""
+_PAUSES_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 OnStream = Callable[[Stream], None]
 
@@ -91,6 +94,7 @@ async def restore(
             held, ended = await _hold_all(to.operator, manifest, signer, keyring)
         if there[each.name] is None:
             await _give(to.backup, each, folder, metadata)
+        await _until_whole(to.backup, each)
         if on_stream is not None:
             on_stream(each)
     return Report(manifest=manifest, at=at, held=held, ended=ended)
@@ -100,10 +104,24 @@ async def _give(nc: Client, stream: Stream, folder: Path, metadata: Mapping[str,
     try:
         await snapshot.give(nc, stream.name, stream.taken, folder / stream.file, metadata)
     except errors.BrokerError:
-        # the broker may end only now what an interrupted restore gave it; there at all, a stream is whole
+        # the broker may end only now what an interrupted restore gave it
         found = await _metadata(nc, stream.name)
         if found is None or found.get(_FROM) != metadata[_FROM]:
             raise
+
+
+async def _until_whole(nc: Client, stream: Stream) -> None:
+    """All that was given can be read. Of an interrupted restore the broker shows a stream before it has read it all."""
+    for pause in itertools.chain(_PAUSES_SECONDS, [None]):
+        info = await jetstream.call(nc, f"STREAM.INFO.{stream.name}", type=dict[str, Any])
+        found = (int(info["state"]["messages"]), int(info["state"]["last_seq"]))
+        if found[0] >= stream.messages and found[1] >= stream.last:
+            return
+        if pause is not None:
+            await asyncio.sleep(pause)
+    raise errors.BrokerUnavailableError(
+        f"{stream.name} has {found[0]} messages of {stream.messages}; do it again"
+    )
 
 
 async def _hold_all(

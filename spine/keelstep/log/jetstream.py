@@ -193,7 +193,7 @@ async def last_from_any(nc: Client, stream: str, subject: str) -> Message | None
         # to the library a writer's own header may look like nobody's answer
         return await last(nc, stream, subject)
     headers = message.headers or {}
-    status = headers.get("Status") if "Nats-Subject" not in headers else None
+    status = headers.get("Status") if "Nats-Sequence" not in headers else None
     if status == "404":
         return None
     if status is not None:

@@ -183,11 +183,12 @@ def _inbox(nc: Client) -> _Inbox:
 def _is_end(message: Msg) -> bool:
     """A status ends the batch: 204 after the last, 404 where there is none.
 
-    What carries a stored message's subject is one, whatever status its writer put into its headers.
+    What carries a stored message's sequence is one, whatever status its writer put into its headers. A subject alone
+    proves nothing: the broker names the one that nobody answers on.
     """
     headers = message.headers or {}
     status = headers.get("Status")
-    if status is None or "Nats-Subject" in headers:
+    if status is None or "Nats-Sequence" in headers:
         return False
     if status in ("204", "404"):
         return True

@@ -99,6 +99,13 @@ async def test_a_message_is_read_with_its_writer_time_and_signature(stage: Stage
     assert 0 < first.stored_at <= second.stored_at
 
 
+async def test_that_nobody_reads_for_a_stream_is_told_at_once_and_is_no_message(stage: Stage) -> None:
+    """A stream that is only just restored is there before anybody reads for it; the broker says so with its subject."""
+    source = StreamReader(await stage.broker.connect(Role.OPERATOR), 9)
+    with pytest.raises(errors.BrokerUnavailableError, match="answered 503"):
+        await source.read(stage.tenant, stage.xid, 0)
+
+
 async def test_a_broker_that_does_not_answer_is_told_as_such(
     own_stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
