@@ -99,11 +99,6 @@ class Line:
         """Calls in line."""
         return len(self._turns)
 
-    @property
-    def is_idle(self) -> bool:
-        """Nobody waits, and nothing is to be said of what is in flight."""
-        return self._pump is None and not self._held
-
     def is_open(self, terms: Terms) -> bool:
         """May a call begin without standing in line? Where there is no limit, and the tool did not ask to be left alone."""
         if not terms.is_none or self._turns:

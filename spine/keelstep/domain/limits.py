@@ -3,7 +3,7 @@
 One record per limit, the same for all gateways. The rate is a token bucket, kept as the one moment at which it will be
 full again (GCRA), so that an idle bucket needs no refilling and a lost process loses no more than what it took:
 
-    tokens         now >= full_at - burst * interval + interval * taken
+    tokens         now >= full_at - burst * interval + interval * taken; a contract that says another rate begins another
     calls at once  each gateway's own count, good until it says so again or its time is up
     paused         a tool said when to come back (429): nobody begins before
 
@@ -38,8 +38,9 @@ class Places(msgspec.Struct, frozen=True):
 class Usage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What is used of one limit."""
 
-    full_at: int = 0
-    """When the bucket is full again, nanoseconds since 1970."""
+    full_at: dict[str, int] = {}
+    """When the bucket is full again, nanoseconds since 1970; by the time that one call takes of it, so that a slip of a
+    rate is over once it is corrected."""
     paused_until: int = 0
     """Nanoseconds since 1970."""
     places: dict[str, Places] = {}
@@ -88,9 +89,10 @@ def of_tool(spec: ToolContractSpec) -> Terms:
 
 
 def tool_key(name: str, spec: ToolContractSpec) -> str:
-    """What makes two contracts the same tool: their name, and where they lead; 32 hex digits.
+    """What makes two contracts the same tool: their name, where they lead, and what they say of it; 32 hex digits.
 
-    The name alone would let any namespace use up another's tool with a contract that leads nowhere.
+    The name alone would let any namespace use up another's tool with a contract that leads nowhere, and one that says
+    *a call a day*, or *ten thousand at once*, would make everybody else wait.
     """
     http, mcp = spec.transport.http, spec.transport.mcp
     url = http.url if http is not None else mcp.http.url if mcp is not None and mcp.http is not None else None
@@ -100,7 +102,8 @@ def tool_key(name: str, spec: ToolContractSpec) -> str:
             where = egress.target(url).origin
         except egress.AddressError:
             where = url
-    return hashlib.sha256(canonical.dumps([name, canonical.plain(where)])).hexdigest()[:32]
+    said = {"rate": spec.budgets.rate and spec.budgets.rate.wire(), "concurrency": spec.budgets.concurrency}
+    return hashlib.sha256(canonical.dumps([name, canonical.plain(where), said])).hexdigest()[:32]
 
 
 def take(usage: Usage, terms: Terms, owner: str, *, held: int, wanted: int, now: int) -> Taken:
@@ -114,21 +117,22 @@ def take(usage: Usage, terms: Terms, owner: str, *, held: int, wanted: int, now:
         if room < count:
             count, why = room, "concurrency"
             wait = min((each.until - now for each in others.values()), default=0)
-    full_at = usage.full_at
+    buckets = {name: full_at for name, full_at in usage.full_at.items() if full_at > now}
     if terms.rate is not None:
         interval = terms.rate.per_seconds * clock.SECOND // terms.rate.calls
-        begun = max(full_at, now)
-        there = max(0, (now + terms.rate.burst * interval - begun) // interval)
+        full_at = max(buckets.get(str(interval), 0), now)
+        there = max(0, (now + terms.rate.burst * interval - full_at) // interval)
         if there < count:
             count, why = there, "rate"
-        full_at = begun + count * interval if count else full_at
+        if count:
+            full_at = buckets[str(interval)] = full_at + count * interval
         if why == "rate":
             wait = max(1, full_at + interval - terms.rate.burst * interval - now)
     mine = held + (count if terms.concurrency is not None else 0)
     places = {**others, owner: Places(mine, now + HELD_SECONDS * clock.SECOND)} if mine else others
     return Taken(
         count=count,
-        usage=msgspec.structs.replace(usage, full_at=full_at, places=places),
+        usage=msgspec.structs.replace(usage, full_at=buckets, places=places),
         why=why,
         wait_ns=wait,
     )

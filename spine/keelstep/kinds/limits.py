@@ -32,8 +32,8 @@ class Budgets(Model):
     estimated_cost_usd: Annotated[resource.Money, pydantic.Field(alias="estimatedCostUSD")] = "0"
     """The most one call can cost; reserved before it is made. Unit: US dollars. Default: 0. Example: `"0.002"`."""
     rate: Rate | None = None
-    """Of the tool: of all contracts of this name that lead to the same host, whichever namespace they are in. The
-    namespaces take turns. Default: any."""
+    """Of the tool: of all contracts of this name that lead to the same host and say the same of it, whichever namespace
+    they are in. The namespaces take turns. Default: any."""
     concurrency: Concurrency | None = None
     """Calls of the tool in flight at once, counted the same way. Default: any number."""
     tenant_rate: Rate | None = None

@@ -101,7 +101,7 @@ async def test_three_gateways_together_begin_no_more_calls_than_the_rate(
     assert len(tool.of("/things")) == 16
     interval = clock.SECOND // 8
     used = await usage(own_stage, subjects.paced(runs[0][0].tenant, "thing.make"))
-    assert used.full_at >= before + 16 * interval
+    assert used.full_at[str(interval)] >= before + 16 * interval
     claims = [claim for run, _ in runs for claim in await _claims(own_stage, run)]
     assert len(claims) == 16
     assert max(stored_at for stored_at, _ in claims) >= before + 15 * interval - clock.SECOND // 20

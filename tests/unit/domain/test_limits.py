@@ -1,5 +1,7 @@
 """How many calls does a limit let begin, and when the next?"""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -119,15 +121,39 @@ def test_a_gateway_says_again_what_it_holds_before_it_is_taken_for_gone(
 def test_contracts_of_one_name_that_lead_to_one_host_are_one_tool() -> None:
     """Another host, or another name, is another tool: nobody uses up a tool by naming a contract after it."""
 
-    def key(name: str, url: str) -> str:
-        return limits.tool_key(
-            name, pinned.contract("ReadOnly", 0, transport={"http": {"method": "GET", "url": url}})
-        )
+    def key(name: str, url: str, **budgets: Any) -> str:
+        transport = {"http": {"method": "GET", "url": url}}
+        return limits.tool_key(name, pinned.contract("ReadOnly", 0, transport=transport, budgets=budgets))
 
-    one = key("orders.get", "https://shop.example/orders/{n}")
-    assert one == key("orders.get", "https://SHOP.example:443/v2/orders")
-    assert one != key("orders.get", "https://nowhere.example/orders/{n}")
-    assert one != key("orders.list", "https://shop.example/orders/{n}")
+    one = key("orders.get", "https://shop.example/orders/{n}", concurrency=4)
+    assert one == key("orders.get", "https://SHOP.example:443/v2/orders", concurrency=4, tenantConcurrency=1)
+    assert one != key("orders.get", "https://nowhere.example/orders/{n}", concurrency=4)
+    assert one != key("orders.list", "https://shop.example/orders/{n}", concurrency=4)
+
+
+def test_nobody_slows_another_down_by_what_they_say_of_the_same_tool() -> None:
+    """A call a day, or ten thousand at once, is said of a tool of one's own."""
+    said: list[dict[str, Any]] = [
+        {},
+        {"rate": {"calls": 1, "perSeconds": 86_400}},
+        {"rate": {"calls": 10}},
+        {"concurrency": 10_000},
+    ]
+    keys = {limits.tool_key("orders.get", pinned.contract("ReadOnly", 0, budgets=each)) for each in said}
+    assert len(keys) == len(said)
+
+
+def test_a_rate_that_was_corrected_does_not_hold_any_more() -> None:
+    """What was taken by another rate stays taken of that one: neither frees the other."""
+    daily, quick = Terms(Rate(calls=1, per_seconds=86_400)), Terms(Rate(calls=10))
+    used = taken(daily).usage
+    assert taken(daily, usage=used).count == 0
+    found = taken(quick, usage=used)
+    assert found.count == 1
+    assert taken(quick, usage=found.usage).wait_ns == TENTH
+    assert taken(daily, usage=found.usage).count == 0
+    later = taken(quick, usage=found.usage, now=NOW + 86_400 * clock.SECOND)
+    assert len(later.usage.full_at) == 1, "what is full again is forgotten"
 
 
 def test_a_contracts_budgets_are_of_the_tool_and_of_the_namespace() -> None:
