@@ -5,6 +5,8 @@ schema yields the same arguments every time.
 """
 
 import math
+import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,16 +16,22 @@ from hypothesis.strategies import SearchStrategy
 
 from keelstep.domain import canonical, schema
 from keelstep.domain.schema import Schema
+from keelstep_gateway.conformance import unfolded
 
 Json = SearchStrategy[Any]
 
 _MOST_LENGTH = 64
 """Of a text or list that has no bound of its own: longer ones are another test's matter."""
+_LONGEST = 65_536
+"""No text is made that must be longer: the schema may be somebody else's, and the memory is a person's."""
+_MOST_ITEMS = 1_024
+"""Nor a list or object that must have more of them."""
 _MOST_INTEGER = 2**53 - 1
 _MOST_TRIED = 20
 """Times as many proposals as arguments wanted."""
 _TYPES = ("object", "array", "string", "integer", "number", "boolean", "null")
 _LETTERS = st.characters(codec="utf-8", exclude_characters="\x00")
+_PLAIN = st.characters(codec="ascii", categories=("L", "Nd"))
 _STRANGE = st.sampled_from(
     (
         "",
@@ -60,7 +68,12 @@ class _EnoughError(Exception):
 
 def arguments(document: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     """At most so many different valid arguments for a schema, the simplest first; none where none was found."""
-    compiled = schema.compile_schema(document)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Python thinks of a pattern that was not written for it
+        return _found(schema.compile_schema(document), _of(unfolded.of(document)), most)
+
+
+def _found(compiled: Schema, proposals: Json, most: int) -> list[dict[str, Any]]:
     found: dict[bytes, dict[str, Any]] = {}
 
     @settings(
@@ -73,7 +86,7 @@ def arguments(document: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
         print_blob=False,
         report_multiple_bugs=False,
     )
-    @given(_of(document))
+    @given(proposals)
     def collect(proposed: Any) -> None:
         if isinstance(proposed, dict) and _fits(compiled, proposed):
             found.setdefault(canonical.dumps(proposed), proposed)
@@ -108,11 +121,11 @@ def _of(node: Any) -> Json:
         branches = node.get(choice)
         if isinstance(branches, list) and branches:
             rest = {key: value for key, value in node.items() if key != choice}
-            return st.one_of([_of(_both(rest, branch)) for branch in branches])
+            return st.one_of([_of(unfolded.both(rest, branch)) for branch in branches])
     if isinstance(node.get("allOf"), list):
         merged: Any = {key: value for key, value in node.items() if key != "allOf"}
         for part in node["allOf"]:
-            merged = _both(merged, part)
+            merged = unfolded.both(merged, part)
         return _of(merged)
     kinds = node.get("type")
     kinds = [kinds] if isinstance(kinds, str) else kinds if isinstance(kinds, list) else _implied(node)
@@ -130,22 +143,6 @@ def _implied(node: Mapping[str, Any]) -> list[str]:
     if node.keys() & {"pattern", "minLength", "maxLength", "format"}:
         return ["string"]
     return ["number"] if node.keys() & {"minimum", "maximum"} else []
-
-
-def _both(one: Any, other: Any) -> Any:
-    """A schema that says what both say, as far as that is simple; what is not is found out by the check."""
-    if not isinstance(one, Mapping) or not isinstance(other, Mapping):
-        return other if one is True or one == {} else one
-    joined = {**one, **other}
-    if isinstance(one.get("properties"), Mapping) and isinstance(other.get("properties"), Mapping):
-        joined["properties"] = {**one["properties"], **other["properties"]}
-    if isinstance(one.get("required"), list) and isinstance(other.get("required"), list):
-        joined["required"] = [*one["required"], *other["required"]]
-    for choice in ("allOf", "anyOf", "oneOf"):
-        if choice in one and choice in other:
-            joined["allOf"] = [{choice: one[choice]}, {choice: other[choice]}, *joined.pop("allOf", [])]
-            joined.pop(choice, None)
-    return joined
 
 
 def _of_type(kind: str, node: Mapping[str, Any]) -> Json:
@@ -175,11 +172,12 @@ def _object(node: Mapping[str, Any]) -> Json:
     known = st.fixed_dictionaries(required, optional=optional)
     rest = node.get("additionalProperties", node.get("unevaluatedProperties", False if properties else {}))
     least = int(node.get("minProperties", 0))
-    if rest is False or (properties and least <= len(required)):
+    values = _of(rest)
+    if values.is_empty or least > _MOST_ITEMS or (properties and least <= len(required)):
         return st.one_of(st.fixed_dictionaries(required), known)
     others = st.dictionaries(
         st.text(_LETTERS, min_size=1, max_size=8),
-        _of(rest),
+        values,
         min_size=max(0, least - len(required)),
         max_size=3 + least,
     )
@@ -192,6 +190,8 @@ def _array(node: Mapping[str, Any]) -> Json:
     if isinstance(node.get("prefixItems"), list):
         return st.tuples(*(_of(each) for each in node["prefixItems"])).map(list)
     items = _of(node.get("items", {}))
+    if items.is_empty or least > _MOST_ITEMS:
+        return st.just([])
     if node.get("uniqueItems") is True:
         return st.lists(items, min_size=least, max_size=most, unique_by=canonical.dumps)
     return st.lists(items, min_size=least, max_size=most)
@@ -200,15 +200,26 @@ def _array(node: Mapping[str, Any]) -> Json:
 def _string(node: Mapping[str, Any]) -> Json:
     least = int(node.get("minLength", 0))
     most = min(int(node.get("maxLength", least + _MOST_LENGTH)), least + 4096)
+    if least > _LONGEST:
+        return st.nothing()
     if isinstance(node.get("pattern"), str):
-        # a pattern may end before a line's last break in Python, and nowhere else
-        return st.from_regex(node["pattern"], alphabet=_LETTERS).map(lambda text: text.removesuffix("\n"))
+        return _matching(node["pattern"], least, most)
     if node.get("format") in _FORMATS:
         return _FORMATS[node["format"]]
     if node.get("contentEncoding") == "base64":
         return st.sampled_from(("", "AA==", "a2VlbA=="))
     longest = st.just("x" * most)
     return st.one_of(st.text(_LETTERS, min_size=least, max_size=min(most, least + 16)), longest, _STRANGE)
+
+
+def _matching(pattern: str, least: int, most: int) -> Json:
+    """Texts of a pattern; where Python cannot read it (`\\p{L}`), texts that many patterns let pass."""
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        return st.text(_PLAIN, min_size=least, max_size=min(most, least + 16))
+    # a pattern may end before a line's last break in Python, and nowhere else
+    return st.from_regex(pattern, alphabet=_LETTERS).map(lambda text: text.removesuffix("\n"))
 
 
 def _number(kind: str, node: Mapping[str, Any]) -> Json:

@@ -7,7 +7,7 @@ References may be recursive, but not multiply: a few lines that each refer twice
 import functools
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -144,14 +144,14 @@ def _native(document: Any) -> Any:
         return [_native(each) for each in document]
     if not isinstance(document, dict):
         return document
-    found = {key: each if key in _LITERAL else _native(each) for key, each in document.items()}
+    found = {key: each if key in LITERAL else _native(each) for key, each in document.items()}
     if found.get("format") == "money" and "pattern" not in found:
         del found["format"]
         found["pattern"] = _MONEY_PATTERN
     return found
 
 
-_LITERAL = frozenset({"const", "default", "enum", "examples"})
+LITERAL = frozenset({"const", "default", "enum", "examples"})
 """What stands below is a value and no schema."""
 _MONEY_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?$"
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -227,6 +227,13 @@ def _unfold(document: Any) -> _Size:
         return size(document)
     except RecursionError:
         return _Size(MOST_UNFOLDED + 1, 0)
+
+
+def references(document: Mapping[str, Any]) -> Callable[[str], Any]:
+    """How a reference within a schema is followed: to the part it leads to, or to None."""
+    anchors: dict[str, Any] = {}
+    _find_anchors(document, anchors)
+    return functools.partial(_referred, document, anchors)
 
 
 def _find_anchors(document: Any, found: dict[str, Any]) -> None:

@@ -63,6 +63,51 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "t": {"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}], "minItems": 2},
         },
     },
+    "parts that others refer to": {
+        "type": "object",
+        "required": ["a", "b"],
+        "properties": {
+            "a": {"$ref": "#/$defs/amount", "minLength": 2},
+            "b": {"type": "array", "items": {"$ref": "#/$defs/line"}, "minItems": 1},
+        },
+        "$defs": {
+            "amount": {"type": "string", "format": "money"},
+            "line": {
+                "$anchor": "line",
+                "type": "object",
+                "required": ["of"],
+                "properties": {"of": {"const": "x"}},
+            },
+        },
+    },
+    "itself": {
+        "type": "object",
+        "required": ["first", "root"],
+        "properties": {
+            "first": {"$ref": "#/$defs/link"},
+            "root": {"anyOf": [{"type": "null"}, {"$ref": "#"}]},
+        },
+        "$defs": {
+            "link": {
+                "type": "object",
+                "required": ["n"],
+                "properties": {"n": {"type": "integer"}, "next": {"$ref": "#/$defs/link"}},
+            }
+        },
+    },
+    "patterns of another language": {
+        "type": "object",
+        "required": ["name"],
+        "properties": {
+            "name": {"type": "string", "pattern": "^\\p{L}+$", "maxLength": 9},
+            "word": {"type": "string", "pattern": "^[[:alpha:]]$"},
+        },
+    },
+    "a list that stays empty": {
+        "type": "object",
+        "required": ["l"],
+        "properties": {"l": {"type": "array", "items": False}},
+    },
     "names of one's own": {
         "type": "object",
         "minProperties": 2,
@@ -81,6 +126,14 @@ def test_arguments_are_valid_and_always_the_same(sentence: str) -> None:
     assert [problem for each in found for problem in compiled.problems(each)] == []
     assert edges.arguments(document, 12) == found
     assert len({str(each) for each in found}) == len(found)
+
+
+def test_references_that_multiply_within_themselves_end() -> None:
+    """Whoever wrote the schema: it takes a bounded time and a bounded memory."""
+    names = [f"p{number}" for number in range(300)]
+    node = {"type": "object", "properties": {name: {"$ref": "#/$defs/node"} for name in names}}
+    document = {"type": "object", "properties": {"a": {"$ref": "#/$defs/node"}}, "$defs": {"node": node}}
+    assert edges.arguments(document, 3)
 
 
 def test_arguments_are_at_the_edges() -> None:
@@ -110,6 +163,9 @@ def test_a_schema_that_nothing_matches_has_none() -> None:
         "properties": {"a": {"type": "integer", "minimum": 2, "maximum": 1}},
     }
     assert edges.arguments(impossible, 5) == []
+    for kind, least in (("string", "minLength"), ("array", "minItems"), ("object", "minProperties")):
+        huge = {"type": kind, least: 10**9}
+        assert edges.arguments({"type": "object", "required": ["a"], "properties": {"a": huge}}, 5) == []
     unlikely = {
         "type": "object",
         "required": ["a"],
