@@ -104,9 +104,10 @@ def latency(observed: Sequence[Observed]) -> Latency | None:
     )
 
 
-def refuses(observed: Observed) -> str:
-    """The class of failure of a call, empty where it is ok."""
-    return observed.judged.error.error_class if observed.judged.error is not None else ""
+def refusals(observed: Observed) -> tuple[str | int | None, ...]:
+    """What a contract may call the failure of a call: its class and its status; nothing where it is ok."""
+    error = observed.judged.error
+    return (error.error_class, error.status) if error is not None else ()
 
 
 def _quantile(ordered: Sequence[float], share: float) -> float:

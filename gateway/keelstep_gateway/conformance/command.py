@@ -118,7 +118,7 @@ def _test(
         raise exits.usage("--allow-effects and --record: only with --live")
     if attest and not live and recorded is None:
         raise exits.usage("--attest: only with --live or --recorded; without them nothing is proven")
-    contracts = {each.name: _contract(each) for each in files.contracts(file)}
+    contracts = {name: _contract(each) for name, each in files.by_name(file).items()}
     chosen = [each for name, each in contracts.items() if fnmatchcase(name, only)]
     if not chosen:
         raise exits.usage(f"--only: {file} holds no contract {only!r}")

@@ -5,7 +5,7 @@
     CutAfter      the tool is asked and has answered, then the connection ends
     HangBefore    nothing reaches the tool, and nothing comes back
     HangAfter     the tool is asked and has answered, and nothing comes back
-    503, 429      the proxy answers so itself; nothing reaches the tool
+    a status      the proxy answers so itself; nothing reaches the tool
 
 What reaches the tool leaves by the gateway's own egress, under the same rules as a direct call.
 """
@@ -42,8 +42,6 @@ class Fault(StrEnum):
     CUT_AFTER = "CutAfter"
     HANG_BEFORE = "HangBefore"
     HANG_AFTER = "HangAfter"
-    UNAVAILABLE = "503"
-    RATE_LIMITED = "429"
 
 
 @dataclass(slots=True)
@@ -54,8 +52,8 @@ class Proxy:
     tls: ssl.SSLContext | None
     egress: Egress
     port: int = 0
-    faults: deque[Fault] = field(default_factory=deque)
-    """What becomes of the next calls; after these all pass."""
+    faults: deque[Fault | int] = field(default_factory=deque)
+    """What becomes of the next calls, a status is answered at once; after these all pass."""
 
     def before(self, spec: ToolContractSpec) -> ToolContractSpec:
         """The same contract by way of this proxy."""
@@ -77,8 +75,8 @@ class Proxy:
         body = await request.read()
         fault = self.faults.popleft() if self.faults and _is_call(body, request) else None
         match fault:
-            case Fault.UNAVAILABLE | Fault.RATE_LIMITED:
-                return web.json_response({"error": "by the test"}, status=int(fault))
+            case int():
+                return web.json_response({"error": "by the test"}, status=fault)
             case Fault.CUT_BEFORE:
                 return _cut(request)
             case Fault.HANG_BEFORE:

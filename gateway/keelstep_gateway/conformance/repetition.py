@@ -3,7 +3,7 @@
     Repeated      same key twice, one after the other
     AtOnce        same key several times at the same moment
     AfterCut      same key again after the connection was cut behind the tool's back
-    Retryable/…   each class of failure the contract calls retryable: it is recognised, and sending again helps
+    Retryable/…   each class of failure and status the contract calls retryable: it is recognised, and sending again helps
 
 Nothing passes that was not counted: without a count an answer proves nothing about what happened.
 """
@@ -25,13 +25,15 @@ AT_ONCE = 5
 SETTLE_SECONDS = 5.0
 """How long an effect may take to show."""
 _PAUSE_SECONDS = 0.05
-_FAULTS: Mapping[str, Fault] = {
+_FAULTS: Mapping[ErrorClass, Fault | int] = {
     ErrorClass.TIMEOUT: Fault.HANG_AFTER,
-    ErrorClass.RATE_LIMITED: Fault.RATE_LIMITED,
-    ErrorClass.UNAVAILABLE: Fault.UNAVAILABLE,
+    ErrorClass.RATE_LIMITED: 429,
+    ErrorClass.UNAVAILABLE: 503,
     ErrorClass.CONNECTION_FAILED: Fault.CUT_AFTER,
 }
 
+Failure = ErrorClass | int
+"""A class of failure, or a status."""
 Attempt = Callable[[str], Awaitable[str]]
 """Makes calls under one key; says why they came to nothing, or nothing where one succeeded."""
 
@@ -109,10 +111,12 @@ class Repetition:
                 await self._proven(f"Idempotency/{name}", attempt)
 
     async def retryable(self, may_act: bool, args: Mapping[str, Any] | None) -> None:
-        """Is each class that is called retryable one where sending again helps?"""
+        """Is each class and status that is called retryable one where sending again helps?"""
         spec = self.contract.spec
-        if not spec.failure_policy.retryable:
-            self.checks.skipped("Retryable", "the contract calls nothing retryable")
+        policy = spec.failure_policy
+        declared: list[Failure] = [*(policy.retryable or ()), *(policy.retryable_statuses or ())]
+        if not declared:
+            self.checks.skipped("Retryable", "the contract names no class or status of its own")
             return
         reads_only = spec.side_effect == "ReadOnly"
         if not terms.is_repeatable(spec):
@@ -120,24 +124,27 @@ class Repetition:
                 "Retryable", "no call is sent again, for the contract promises no idempotency"
             )
             return
+        if policy.max_attempts == 1:
+            self.checks.skipped("Retryable", "no call is sent again: failurePolicy.maxAttempts is 1")
+            return
         why = "" if reads_only else self._why_not(may_act)
         if not why and self.proxy is None:
             why = "the tool is not reached by HTTP, so nothing can go wrong in between"
         if not why and args is None:
             why = "no arguments are known that succeed"
-        for error_class in spec.failure_policy.retryable:
-            name = f"Retryable/{error_class}"
+        for failure in declared:
+            name = f"Retryable/{failure}"
             if why:
                 self.checks.not_proven(name, why)
             elif reads_only:
                 assert args is not None
-                problem = await self._again(str(error_class), args, caller.fresh_key())
+                problem = await self._again(failure, args, caller.fresh_key())
                 if problem:
                     self.checks.failed(name, problem)
                 else:
                     self.checks.passed(name, "recognised, and sending again helped")
             else:
-                await self._proven(name, self._failing(str(error_class)))
+                await self._proven(name, self._failing(failure))
 
     def _why_not(self, may_act: bool) -> str:
         """Why effects cannot be counted."""
@@ -186,20 +193,20 @@ class Repetition:
 
     async def _after_cut(self, key: str) -> str:
         assert self.case.arguments is not None
-        return await self._again(str(ErrorClass.CONNECTION_FAILED), self.case.arguments, key)
+        return await self._again(ErrorClass.CONNECTION_FAILED, self.case.arguments, key)
 
-    def _failing(self, error_class: str) -> Attempt:
+    def _failing(self, failure: Failure) -> Attempt:
         async def attempt(key: str) -> str:
             assert self.case.arguments is not None
-            return await self._again(error_class, self.case.arguments, key)
+            return await self._again(failure, self.case.arguments, key)
 
         return attempt
 
-    async def _again(self, error_class: str, args: Mapping[str, Any], key: str) -> str:
-        """Let a call fail so, and make it again with the same key."""
+    async def _again(self, failure: Failure, args: Mapping[str, Any], key: str) -> str:
+        """Let a call fail so, and make it again with the same key; what is wrong with the two."""
         assert self.proxy is not None
         # the library sends a read once more by itself where a kept connection breaks
-        self.proxy.faults.extend([_FAULTS[error_class]] * 2)
+        self.proxy.faults.extend([_FAULTS[failure] if isinstance(failure, ErrorClass) else failure] * 2)
         waited = min(float(self.contract.spec.timeout_seconds), behaviour.HANG_SECONDS)
         through = self.proxy.before(self.contract.spec)
         found = await self.caller.call(
@@ -207,12 +214,12 @@ class Repetition:
             args,
             key=key,
             spec=through,
-            timeout_seconds=waited if error_class == "Timeout" else 0.0,
+            timeout_seconds=waited if failure == ErrorClass.TIMEOUT else 0.0,
         )
         self.caller.observed.remove(found)
         self.proxy.faults.clear()
-        if behaviour.refuses(found) != error_class:
-            return f"a call that ended in {error_class} was taken for {found.told}"
+        if failure not in behaviour.refusals(found):
+            return f"a call that ended in {failure} was taken for {found.told}"
         again = await self.caller.call(self.contract, args, key=key)
         return "" if again.is_ok else f"sending it again did not help: {again.told}"
 

@@ -1,9 +1,9 @@
-"""What can be said of a contract without asking its tool? Whether it compiles, and whether its examples are what it says."""
+"""What can be said of a contract without asking its tool? Would a cluster accept it, and are its examples what it says?"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keelstep.domain import cel, failure, schema
+from keelstep.domain import acceptance, schema
 from keelstep_gateway.conformance.cases import Contract
 from keelstep_gateway.conformance.report import Checks
 
@@ -14,40 +14,13 @@ _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 
 def check(contract: Contract, checks: Checks, arguments: Mapping[str, Any] | None) -> bool:
     """Ask these questions; False where nothing else can be asked."""
-    problems = list(_definition(contract))
-    if problems:
-        checks.failed("Definition", "the contract cannot be worked with", *problems)
+    objection = acceptance.objection(contract.spec)
+    if objection is not None:
+        checks.failed("Definition", "no cluster would accept it", f"{objection[0]}: {objection[1]}")
         return False
-    checks.passed("Definition", "schemas and expressions compile")
+    checks.passed("Definition", "schemas, expressions and names fit together")
     _examples(contract, checks, arguments)
     return True
-
-
-def _definition(contract: Contract) -> Iterator[str]:
-    spec = contract.spec
-    for side, document in (("input", spec.schemas.input), ("output", spec.schemas.output)):
-        try:
-            schema.compile_schema(document)
-        except schema.SchemaError as error:
-            yield f"schema.{side}: {error}"
-    http, mcp = spec.transport.http, spec.transport.mcp
-    expressions: list[tuple[str, str | None, tuple[str, ...]]] = []
-    if http is not None:
-        expressions = [
-            ("http.body", http.body, ("args",)),
-            ("http.response", http.response, ("status", "body")),
-        ]
-    if mcp is not None:
-        expressions = [("mcp.response", mcp.response, ("structured", "text", "content"))]
-    for place, source, variables in expressions:
-        try:
-            if source is not None:
-                cel.compile_expression(source, variables)
-        except cel.CompileError as error:
-            yield f"transport.{place}: {error}"
-    problem = failure.problem(spec)
-    if problem:
-        yield problem
 
 
 def _examples(contract: Contract, checks: Checks, arguments: Mapping[str, Any] | None) -> None:

@@ -15,13 +15,14 @@ from typing import Any
 from keelstep.domain import egress
 from keelstep_gateway.conformance import behaviour, caller, edges, proxy, recorded, statics, undoing
 from keelstep_gateway.conformance.caller import Caller, Observed
-from keelstep_gateway.conformance.cases import Case, Contract
+from keelstep_gateway.conformance.cases import Case, CaseError, Contract
 from keelstep_gateway.conformance.proxy import Proxy
 from keelstep_gateway.conformance.recorded import Line
 from keelstep_gateway.conformance.repetition import Counter, Repetition
 from keelstep_gateway.conformance.report import Checks, Report
 from keelstep_gateway.transports import tls
 from keelstep_gateway.transports.egress import Egress
+from keelstep_gateway.transports.transport import CallError
 
 SAMPLES = 20
 """Calls of a read that are timed, besides the edges."""
@@ -90,7 +91,10 @@ async def _between(stack: contextlib.AsyncExitStack, contract: Contract, plan: P
         return None
     way_out = Egress(plan.rules)
     stack.push_async_callback(way_out.close)
-    shown = tls.Contexts().of(contract.spec, plan.secrets)
+    try:
+        shown = tls.Contexts().of(contract.spec, plan.secrets)
+    except CallError as error:
+        raise CaseError(f"{contract.name}: {error.message}") from error
     return await stack.enter_async_context(proxy.between(contract.spec, way_out, shown))
 
 

@@ -1,39 +1,30 @@
 """Is a strategy or a contract one we can work with? What the API server cannot check.
 
-Each check is a question about the content that names the field it objects to; the first objection wins.
+Of a contract `domain.acceptance` says it, for whoever tests one without a cluster, too. Each check of a strategy is a
+question about the content that names the field it objects to; the first objection wins.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
-from keelstep.domain import cel, contract, egress, failure, policy, present, schema, template
-from keelstep.domain.builtins import fit
+from keelstep.domain import acceptance, failure, template
+from keelstep.domain.acceptance import Objection
 from keelstep.kinds import names
 from keelstep.kinds.contract import ToolContract, ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
-from keelstep.kinds.transport import RESERVED_HEADERS
 from keelstep_operator.decide import condition
 from keelstep_operator.decide.condition import Finding
 
 CRITERION_VARIABLES = ("output", "trace")
-BODY_VARIABLES = ("args",)
-RESPONSE_VARIABLES = ("status", "body")
-RESULT_VARIABLES = ("structured", "text", "content")
-_URL_NAME = re.compile(r"\{([^{}]*)\}")
-
-Objection = tuple[str, str]
-"""Reason and message."""
 
 
 def check_contract(spec: ToolContractSpec) -> Finding:
     """`Accepted` of a contract."""
-    return _accepted(spec, _CONTRACT_CHECKS)
+    return _accepted(acceptance.objection(spec))
 
 
 def check_strategy(spec: AgentStrategySpec) -> Finding:
     """`Accepted` of a strategy."""
-    return _accepted(spec, _STRATEGY_CHECKS)
+    return _accepted(next(filter(None, (check(spec) for check in _STRATEGY_CHECKS)), None))
 
 
 def check_refs(spec: AgentStrategySpec, contracts: Mapping[str, ToolContract]) -> Finding:
@@ -67,150 +58,10 @@ def check_refs(spec: AgentStrategySpec, contracts: Mapping[str, ToolContract]) -
     return condition.holds("ResolvedRefs", "Resolved")
 
 
-def _accepted(spec: Any, checks: Sequence[Callable[[Any], Objection | None]]) -> Finding:
-    for check in checks:
-        objection = check(spec)
-        if objection is not None:
-            return condition.fails("Accepted", *objection)
+def _accepted(objection: Objection | None) -> Finding:
+    if objection is not None:
+        return condition.fails("Accepted", *objection)
     return condition.holds("Accepted", "Accepted")
-
-
-def _schemas(spec: ToolContractSpec) -> Objection | None:
-    """Are both schemas valid, and is the input an object?"""
-    for name, document in (("input", spec.schemas.input), ("output", spec.schemas.output)):
-        found = _schema_problem(f"schema.{name}", document)
-        if found is not None:
-            return found
-    if spec.schemas.input.get("type") != "object":
-        return "SchemaInvalid", "schema.input.type: must be object; the arguments of a call are named"
-    return None
-
-
-def _idempotency_key(spec: ToolContractSpec) -> Objection | None:
-    """Does every key name an argument?"""
-    for place, key in enumerate(spec.idempotency.key):
-        if key not in _properties(spec):
-            return (
-                "UnknownArgument",
-                f"idempotency.key[{place}]: schema.input.properties has no {key!r}",
-            )
-    return None
-
-
-def _transport(spec: ToolContractSpec) -> Objection | None:
-    """Is there exactly one way to make the call?"""
-    if len(spec.transport.wire()) != 1:
-        return "TransportMissing", "transport: name one, e.g. transport.http"
-    return None
-
-
-def _builtin(spec: ToolContractSpec) -> Objection | None:
-    """Does the function take what the schema promises, and is it called for what it is?"""
-    builtin = spec.transport.builtin
-    if builtin is None:
-        return None
-    if not contract.is_free_read(spec):
-        return (
-            "BuiltinMismatch",
-            "transport.builtin: a pure function is ReadOnly, tier 0, and costs nothing",
-        )
-    mismatch = fit.problem(builtin, spec)
-    return ("BuiltinMismatch", mismatch) if mismatch else None
-
-
-def _url(spec: ToolContractSpec) -> Objection | None:
-    """Does every `{name}` of the address and its query name an argument?"""
-    if spec.transport.http is None:
-        return None
-    for name in _URL_NAME.findall(spec.transport.http.url):
-        if name not in _properties(spec):
-            return "UnknownArgument", f"transport.http.url: schema.input.properties has no {name!r}"
-    for place, name in enumerate(spec.transport.http.query):
-        if name not in _properties(spec):
-            return (
-                "UnknownArgument",
-                f"transport.http.query[{place}]: schema.input.properties has no {name!r}",
-            )
-    return None
-
-
-def _addresses(spec: ToolContractSpec) -> Objection | None:
-    """Does every address name its host in one form?"""
-    http, mcp, oauth2 = spec.transport.http, spec.transport.mcp, spec.credentials.oauth2
-    for name, url in (
-        ("transport.http.url", http.url if http is not None else None),
-        ("transport.mcp.http.url", mcp.http.url if mcp is not None and mcp.http is not None else None),
-        ("credentials.oauth2.tokenURL", oauth2.token_url if oauth2 is not None else None),
-    ):
-        try:
-            if url is not None:
-                egress.target(url)
-        except egress.AddressError as error:
-            return "AddressInvalid", f"{name}: {error}"
-    return None
-
-
-def _headers(spec: ToolContractSpec) -> Objection | None:
-    """Is no header one of those that frame the request?"""
-    http, mcp, secret = spec.transport.http, spec.transport.mcp, spec.credentials.header
-    named: list[tuple[str, str]] = []
-    if http is not None:
-        named += [(f"transport.http.headers[{n}].name", each.name) for n, each in enumerate(http.headers)]
-        named.append(("transport.http.idempotencyHeader", http.idempotency_header))
-    if mcp is not None and mcp.http is not None:
-        named += [
-            (f"transport.mcp.http.headers[{n}].name", each.name) for n, each in enumerate(mcp.http.headers)
-        ]
-    if secret is not None:
-        named.append(("credentials.header.name", secret.name))
-    for where, name in named:
-        if name.lower() in RESERVED_HEADERS:
-            return "HeaderReserved", f"{where}: {name} frames the request and is not a contract's to set"
-    return None
-
-
-def _mappings(spec: ToolContractSpec) -> Objection | None:
-    """Do body and response compile?"""
-    http, mcp = spec.transport.http, spec.transport.mcp
-    for name, source, variables in (
-        ("http.body", http.body if http is not None else None, BODY_VARIABLES),
-        ("http.response", http.response if http is not None else None, RESPONSE_VARIABLES),
-        ("mcp.response", mcp.response if mcp is not None else None, RESULT_VARIABLES),
-    ):
-        if source is not None:
-            found = _cel_problem(f"transport.{name}", source, variables)
-            if found is not None:
-                return found
-    return None
-
-
-def _failure(spec: ToolContractSpec) -> Objection | None:
-    """Can what it says about failure be followed?"""
-    problem = failure.problem(spec)
-    return ("ExpressionInvalid", problem) if problem else None
-
-
-def _present(spec: ToolContractSpec) -> Objection | None:
-    """Can what the model sees be selected?"""
-    select = spec.present.select
-    problem = present.check(select) if select is not None else ""
-    return ("ExpressionInvalid", f"present.select: {problem}") if problem else None
-
-
-def _policy(spec: ToolContractSpec) -> Objection | None:
-    """Can its rules be asked?"""
-    try:
-        policy.check(spec.policy)
-    except policy.RuleError as error:
-        return "ExpressionInvalid", f"policy[{error.place}].when: {error}"
-    return None
-
-
-def _freshness(spec: ToolContractSpec) -> Objection | None:
-    """Can the time of an output be found?"""
-    as_of = spec.freshness.as_of if spec.freshness is not None else None
-    problem = present.check(as_of) if as_of is not None else ""
-    return ("ExpressionInvalid", f"freshness.asOf: {problem}") if problem else None
 
 
 def _template(spec: AgentStrategySpec) -> Objection | None:
@@ -234,7 +85,7 @@ def _criteria(spec: AgentStrategySpec) -> Objection | None:
     """Do the success criteria compile?"""
     for place, criterion in enumerate(spec.success_criteria):
         where = f"successCriteria[{place}].expression"
-        found = _cel_problem(where, criterion.expression, CRITERION_VARIABLES)
+        found = acceptance.of_expression(where, criterion.expression, CRITERION_VARIABLES)
         if found is not None:
             return found
     return None
@@ -242,7 +93,7 @@ def _criteria(spec: AgentStrategySpec) -> Objection | None:
 
 def _output(spec: AgentStrategySpec) -> Objection | None:
     """Is the output schema valid?"""
-    return None if spec.output_schema is None else _schema_problem("outputSchema", spec.output_schema)
+    return None if spec.output_schema is None else acceptance.of_schema("outputSchema", spec.output_schema)
 
 
 def _tool_names(spec: AgentStrategySpec) -> Objection | None:
@@ -259,20 +110,6 @@ def _tool_names(spec: AgentStrategySpec) -> Objection | None:
     return None
 
 
-_CONTRACT_CHECKS: Sequence[Callable[[ToolContractSpec], Objection | None]] = (
-    _schemas,
-    _idempotency_key,
-    _transport,
-    _builtin,
-    _url,
-    _addresses,
-    _headers,
-    _mappings,
-    _policy,
-    _present,
-    _freshness,
-    _failure,
-)
 _STRATEGY_CHECKS: Sequence[Callable[[AgentStrategySpec], Objection | None]] = (
     _slots,
     _template,
@@ -280,24 +117,3 @@ _STRATEGY_CHECKS: Sequence[Callable[[AgentStrategySpec], Objection | None]] = (
     _criteria,
     _tool_names,
 )
-
-
-def _properties(spec: ToolContractSpec) -> Mapping[str, Any]:
-    found = spec.schemas.input.get("properties")
-    return found if isinstance(found, dict) else {}
-
-
-def _schema_problem(where: str, document: Mapping[str, Any]) -> Objection | None:
-    try:
-        schema.compile_schema(document)
-    except schema.SchemaError as error:
-        return "SchemaInvalid", f"{where}: {error}"
-    return None
-
-
-def _cel_problem(where: str, source: str, variables: Sequence[str]) -> Objection | None:
-    try:
-        cel.compile_expression(source, variables)
-    except cel.CompileError as error:
-        return "ExpressionInvalid", f"{where}: {error}"
-    return None

@@ -42,6 +42,20 @@ def contracts(file: Path) -> list[Read]:
     return found
 
 
+def by_name(file: Path) -> dict[str, Read]:
+    """The ToolContracts of a YAML file by their names.
+
+    Raises:
+        exits.Ended: as `contracts`, or two of them have one name, so that nobody knows which is meant.
+    """
+    found: dict[str, Read] = {}
+    for each in contracts(file):
+        if each.name in found:
+            raise exits.usage(f"{file}: ToolContract {each.name} stands there twice")
+        found[each.name] = each
+    return found
+
+
 def _is_contract(document: Any) -> bool:
     return (
         isinstance(document, dict)

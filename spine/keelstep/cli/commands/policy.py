@@ -102,7 +102,7 @@ def _test(file: File, output: options.Output = show.Output.TABLE) -> None:
     Exit 1: they say something else.
     """
     table = _table(file)
-    contracts = {read.name: read for read in files.contracts(file.parent / table.contracts)}
+    contracts = files.by_name(file.parent / table.contracts)
     for read in contracts.values():
         _check(read)
     outer = _platform(file.parent / table.platform) if table.platform is not None else ()

@@ -95,10 +95,12 @@ class Ledger:
         }
         reads = {"sideEffect": "ReadOnly", "consequenceTier": 0}
         anything = {"schema": {"input": {"type": "object"}, "output": {}}}
+        number = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string"}}}
+        numbered = {"schema": {"input": number, "output": {}}}
         return {
             "book": self._contract("book", "POST", "/bookings", **{**booked, **fields}),
             "list": self._contract("list", "GET", "/bookings", **reads, **anything),
-            "undo": self._contract("undo", "DELETE", "/bookings/{id}", **{**booked, **anything}),
+            "undo": self._contract("undo", "DELETE", "/bookings/{id}", **{**booked, **numbered}),
         }
 
     def _contract(self, name: str, method: str, path: str, **fields: Any) -> Contract:

@@ -54,11 +54,16 @@ def written(folder: Path, tool: Ledger, cases: object = None) -> tuple[str, str]
     return str(file), str(beside)
 
 
-def with_credentials(file: Path) -> None:
-    """Its first contract alone, which names a token now."""
+def changed(file: Path, fields: dict[str, Any]) -> None:
+    """Its first contract alone, which says this now."""
     document = next(yaml.safe_load_all(file.read_text()))
-    document["spec"]["credentials"] = {"bearer": {"key": "shop-token"}}
+    document["spec"] |= fields
     file.write_text(yaml.safe_dump(document))
+
+
+def doubled(file: Path) -> None:
+    """Every contract once more."""
+    file.write_text(f"{file.read_text()}\n---\n{file.read_text()}")
 
 
 async def test_a_pass_is_told_to_people_programs_and_build_servers(tmp_path: Path) -> None:
@@ -146,6 +151,15 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
 }
 
 
+async def test_two_contracts_of_one_name_are_told(tmp_path: Path) -> None:
+    """One of them would be tested, and nobody would know which."""
+    file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
+    doubled(Path(file))
+    said = await program.run("contract", "test", file)
+    assert said.status == 2
+    assert said.complaint.endswith("ToolContract book stands there twice")
+
+
 @pytest.mark.parametrize("sentence", MISTAKES)
 async def test_a_mistake_is_answered_in_one_line(sentence: str, tmp_path: Path) -> None:
     """Exit 2, and what to do."""
@@ -156,10 +170,44 @@ async def test_a_mistake_is_answered_in_one_line(sentence: str, tmp_path: Path) 
     assert part.replace("FILE", file) in said.complaint
 
 
+async def test_a_certificate_that_is_none_is_said(tmp_path: Path) -> None:
+    """In one line, before anything is sent."""
+    file, _ = written(tmp_path, Ledger(Manner.HONEST, url="https://127.0.0.1:9"))
+    changed(Path(file), {"credentials": {"caCertificate": {"key": "ca"}}})
+    (tmp_path / "ca").write_text("no certificate")
+    said = await program.run("contract", "test", file, "--live", "--credentials", str(tmp_path))
+    assert (said.status, said.stdout) == (2, "")
+    assert said.complaint.endswith("book: the Secret's CA certificate is not valid PEM")
+
+
+NOT_ACCEPTED: dict[str, tuple[dict[str, Any], str]] = {
+    "a rule that does not compile": (
+        {"policy": [{"name": "a", "when": "args.", "effect": "Deny"}]},
+        "ExpressionInvalid: policy[0].when",
+    ),
+    "an address with a hole that no argument fills": (
+        {"transport": {"http": {"method": "POST", "url": "https://shop.example/{none}"}}},
+        "UnknownArgument: transport.http.url",
+    ),
+    "a selection that does not compile": ({"present": {"select": "a["}}, "ExpressionInvalid: present.select"),
+}
+
+
+@pytest.mark.parametrize("sentence", NOT_ACCEPTED)
+async def test_what_no_cluster_would_accept_fails_without_one(sentence: str, tmp_path: Path) -> None:
+    """The operator's own checks, with their reasons."""
+    fields, reason = NOT_ACCEPTED[sentence]
+    file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
+    changed(Path(file), fields)
+    said = await program.run("contract", "test", file, "--only", "book")
+    assert said.status == 1
+    assert f"Definition: {reason}" in said.stdout
+
+
 async def test_a_credential_that_is_missing_is_named(tmp_path: Path) -> None:
     """Before anything is sent."""
     file, _ = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
-    with_credentials(Path(file))
+    changed(Path(file), {"credentials": {"bearer": {"key": "shop-token"}}})
     said = await program.run("contract", "test", file, "--live")
     assert said.status == 2
     assert "needs the credential shop-token: give --credentials DIR" in said.complaint

@@ -33,12 +33,12 @@ def verdicts(report: Report, *names: str) -> dict[str, Verdict]:
 async def test_a_tool_that_keeps_its_contract_passes() -> None:
     """Every question, with a digest that the same pass gives again."""
     async with ledger.running(Manner.HONEST) as tool:
-        fields = {"failurePolicy": {"retryable": EVERY}}
+        fields = {"failurePolicy": {"retryable": EVERY, "retryableStatuses": [409, 425]}}
         report = await report_of(tool, fields=fields)
         assert verdicts(report) == dict.fromkeys(
             (
                 *("Definition", "Examples", "EdgeArguments", "Answers", "Timeout"),
-                *(f"Retryable/{each}" for each in EVERY),
+                *(f"Retryable/{each}" for each in (*EVERY, 409, 425)),
                 *("Idempotency/Repeated", "Idempotency/AtOnce", "Idempotency/AfterCut", "Compensation"),
             ),
             Verdict.PASSED,
@@ -159,6 +159,17 @@ PROMISES: dict[str, tuple[dict[str, Any], dict[str, Verdict]]] = {
         {"Idempotency": Verdict.SKIPPED, "Retryable": Verdict.SKIPPED},
     ),
     "nothing retryable": ({}, {"Retryable": Verdict.SKIPPED}),
+    "one attempt": (
+        {"failurePolicy": {"retryable": EVERY, "maxAttempts": 1}},
+        {"Retryable": Verdict.SKIPPED},
+    ),
+    "to try again what counts as a success": (
+        {
+            "failurePolicy": {"retryableStatuses": [202]},
+            "schema": {"input": {"type": "object"}, "output": {}},
+        },
+        {"Retryable/202": Verdict.NOT_PROVEN},
+    ),
     "examples that are none": (
         {
             "schema": {
