@@ -3,10 +3,10 @@
 Pure: the same models give the same text.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hack.generate import example, structural
+from hack.generate import example, sections, structural
 from keelstep import kinds
 from keelstep.kinds import resource
 
@@ -33,7 +33,9 @@ def render(kind: type[resource.Resource]) -> str:
         model = kind.model_fields[section].annotation
         assert model is not None
         schema = structural.convert(model.model_json_schema(by_alias=True), path=section)
-        parts += [f"## {section}", _plain(model.__doc__), "\n".join(_table(schema))]
+        parts += [f"## {section}", _plain(model.__doc__)]
+        examples = sections.of(kind) if section == "spec" else {}
+        parts += _sections(schema, examples) if examples else ["\n".join(_table(schema))]
         parts += _rules(schema)
     columns = ", ".join(column.name.upper() for column in notes.columns if column.priority == 0)
     parts += ["## Columns", f"NAME, {columns}", _REASONS]
@@ -47,10 +49,32 @@ def _about_example(kind: type[resource.Resource]) -> str:
     return "As the operator writes it for the demo's refund, once grace has decided; digests are shortened."
 
 
-def _table(schema: dict[str, Any]) -> Iterator[str]:
+def _sections(schema: dict[str, Any], examples: Mapping[str, list[str]]) -> Iterator[str]:
+    """A section for each field: what it is, how it may be said, and the fields below it.
+
+    Raises:
+        SchemaError: a field has no example, or an example has no field.
+    """
+    fields = schema["properties"]
+    if fields.keys() != examples.keys():
+        raise structural.SchemaError(
+            "sections", f"{sorted(fields.keys() ^ examples.keys())} on one side only"
+        )
+    for name, field in fields.items():
+        required = ", required" if name in schema.get("required", ()) else ""
+        yield f"### {name}"
+        yield f"{_type(field)}{required}. {_plain(field.get('description'))}".replace("\\|", "|")
+        yield from (f"```yaml\n{example}```" for example in examples[name])
+        inner = field.get("items", field)
+        if "properties" in inner:
+            mark = "[]" if field.get("type") == "array" else ""
+            yield "\n".join(_table(inner, f"{name}{mark}."))
+
+
+def _table(schema: dict[str, Any], prefix: str = "") -> Iterator[str]:
     yield "| field | type | meaning |"
     yield "|---|---|---|"
-    for path, field, is_required in _fields(schema, ""):
+    for path, field, is_required in _fields(schema, prefix):
         required = ", required" if is_required else ""
         yield f"| `{path}` | {_type(field)}{required} | {_cell(field.get('description', ''))} |"
 
