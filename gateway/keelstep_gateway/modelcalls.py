@@ -148,9 +148,13 @@ class ModelCalls:
             )
 
         # where nobody knows whether it is stored, the money stays set aside
-        if await hold.append(propose) is None:
-            money.settle(0)
-            return
+        try:
+            if await hold.append(propose) is None:
+                money.settle(0)
+                return
+        except errors.LogFullError:
+            money.settle(0)  # it is not
+            raise
         asked = await self.asking.ask(hold, wish, begun)
         data, cost = await self._settled(hold, wish, asked, (clock.boot() - begun) // 1_000_000)
 

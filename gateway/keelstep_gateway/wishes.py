@@ -156,6 +156,9 @@ class Wishes:
         try:
             if not await self._record(hold, wish, held, admitted):
                 admitted.settle(0)  # where nobody knows whether it is claimed, the money stays set aside
+        except errors.LogFullError:
+            admitted.settle(0)  # it is not
+            raise
         finally:
             admitted.leave()
 

@@ -4,7 +4,8 @@
        │ before the claim is stored, so that no prefix of the logs holds more than was taken
     settle ──► what the call did not cost goes back into the purse, after its result is stored
 
-A purse that nobody used for a while, and that of a gateway which ends, is given back; that of one which died is spent.
+A purse that nobody used for a while, and that of a gateway which ends, is given back; that of one which died is spent. A
+call that cost more than was set aside leaves a debt, which the next slice pays, or the day when the purse is given back.
 """
 
 import asyncio
@@ -88,16 +89,17 @@ class Purses:
             await self.give_back(IDLE_SECONDS)
 
     async def give_back(self, idle_seconds: float = 0) -> None:
-        """Give back what is left in every purse that was not used for so long."""
+        """Give back what is left in every purse that was not used for so long; what calls cost beyond it is taken then."""
         for (tenant, day), purse in list(self._of.items()):
             async with purse.lock:
-                if clock.boot() - purse.used_at < idle_seconds * clock.SECOND or purse.micro_usd <= 0:
+                if clock.boot() - purse.used_at < idle_seconds * clock.SECOND or not purse.micro_usd:
                     continue
                 left, purse.micro_usd = purse.micro_usd, 0
                 try:
                     await self._put(tenant, day, left)
                 except errors.BrokerError as error:
-                    # nobody knows whether it was given back, so it is not spent either
+                    # nobody knows whether it was given back, so it is not spent either; a debt is told again
+                    purse.micro_usd += min(0, left)
                     log.warning("purse_not_given_back", tenant=tenant, micro_usd=left, why=error.message)
         today = daily.name(self.board.now())
         for key in [key for key, purse in self._of.items() if key[1] < today and not purse.micro_usd]:

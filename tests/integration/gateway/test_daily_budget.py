@@ -8,12 +8,17 @@ from typing import Any
 
 import pytest_asyncio
 
-from keelstep.domain import money
+from keelstep.domain import daily, money
+from keelstep.domain.daily import Day
 from keelstep.events import envelope, types
+from keelstep.log import subjects
 from keelstep.log.control import Control
 from keelstep.log.identities import Role
+from keelstep.log.limits import Board
 from keelstep.log.reader import StreamReader
+from keelstep.log.view import View
 from keelstep.testing import eventually
+from keelstep_gateway.limits.purse import Purses
 from tests.integration.gateway import answering, service
 from tests.integration.gateway.answering import Answer, Tool
 from tests.integration.gateway.conftest import Begin
@@ -182,3 +187,46 @@ async def test_what_an_ending_gateway_did_not_spend_is_given_back(
                 run = await own_begin()
                 told.append(await called(run, await run.plan(("thing.make", {}))))
     assert Counter(told) == {("ok", ""): 20, ("denied", "TenantBudgetExceeded"): 1}
+
+
+async def test_what_a_full_log_does_not_take_is_not_spent(
+    own_fleet: Fleet,
+    own_stage: Stage,
+    own_begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """However often a runner asks: once there is room again, the day is as it was."""
+    thing(tool, contracts, strategy, "0.01")
+    run = await own_begin()
+    plan = await run.plan(("thing.make", {}))
+    async with own_fleet.gateway() as gateway:
+        await may_spend(own_stage, tenant, "0.01", gateway)
+        await own_stage.broker.change_stream(subjects.stream(0), max_bytes=1)
+        for _ in range(3):
+            assert (await run.tool(plan)).refusal.reason == "LogFull"
+        await own_stage.broker.change_stream(subjects.stream(0), max_bytes=2**30)
+        assert await called(run, plan) == ("ok", "")
+    assert len(tool.of("/things")) == 1
+
+
+async def test_what_a_call_cost_beyond_its_estimate_is_the_days(stage: Stage, tenant: str) -> None:
+    """Paid by the next slice, or told when the purse is given back: another gateway does not spend it once more."""
+    nc = await stage.broker.connect(Role.GATEWAY)
+    board, view = Board(nc, "me"), View(nc, stage.broker.installation.keyring)
+    await may_spend(stage, tenant, "1")
+    following = asyncio.create_task(view.run())
+    try:
+        await eventually.true(lambda: view.budget(tenant), "the budget is known")
+        purses = Purses(board=board, view=view)
+        reserved = await purses.reserve(tenant, 1_000)
+        assert reserved is not None
+        reserved.settle(70_000)
+        await purses.give_back()
+        day = await board.read(subjects.money(tenant, daily.name(board.now())), Day)
+        assert day.record.taken_micro_usd == 70_000
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
