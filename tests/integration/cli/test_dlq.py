@@ -75,6 +75,44 @@ async def test_a_retry_is_a_new_run_of_whoever_asks(terminal: Terminal, writers:
     assert first["spec"]["discard"] == "done again as again"
 
 
+async def test_whoever_asks_twice_has_it_done_again_once(terminal: Terminal, writers: Writers) -> None:
+    """The log does not say yet that it is done with; the spec does. Exit 4, and which run it is."""
+    await terminal.place("execution", spec=FIELDS)
+    await ended(writers, terminal.namespace, is_unknown=False)
+    assert f"{NAME}-retry created" in (await terminal.type("dlq", "retry", NAME)).output
+    for words in (("retry", NAME), ("retry", NAME, "--name", "other"), ("discard", NAME, "--reason", "x")):
+        said = (await terminal.type("dlq", *words)).refused(4)
+        assert said == f"{NAME} is done with already: done again as {NAME}-retry"
+    assert "no Execution" in (await terminal.type("status", "other")).refused(3)
+
+
+async def test_a_retry_that_was_interrupted_is_not_made_twice(terminal: Terminal, writers: Writers) -> None:
+    """The new run was created, and nobody said so of the first: whoever asks again finds it and says it."""
+    await terminal.place("execution", spec=FIELDS)
+    await ended(writers, terminal.namespace, is_unknown=False)
+    made = {"name": f"{NAME}-retry", "annotations": {"keelstep.io/retry-of": NAME}}
+    await terminal.place("execution", metadata=made, spec=FIELDS)
+    assert "is there already" in (await terminal.type("dlq", "retry", NAME)).output
+    assert (await execution(terminal))["spec"]["discard"] == f"done again as {NAME}-retry"
+
+
+async def test_a_retry_takes_nobody_elses_name(terminal: Terminal, writers: Writers) -> None:
+    """A run that happens to be called so is no retry: exit 4, and nothing is done with."""
+    await terminal.place("execution", spec=FIELDS)
+    await ended(writers, terminal.namespace, is_unknown=False)
+    await terminal.place("execution", metadata={"name": f"{NAME}-retry"})
+    assert "give another --name" in (await terminal.type("dlq", "retry", NAME)).refused(4)
+    assert "discard" not in (await execution(terminal))["spec"]
+
+
+async def test_a_reason_is_recorded_whole_or_not_at_all(terminal: Terminal, writers: Writers) -> None:
+    """Nobody's words are cut behind their back."""
+    await terminal.place("execution", spec=FIELDS)
+    await ended(writers, terminal.namespace, is_unknown=False)
+    assert "at most 256" in (await terminal.type("dlq", "discard", NAME, "--reason", "x" * 257)).refused(2)
+    assert "discard" not in (await execution(terminal))["spec"]
+
+
 async def test_what_may_have_happened_is_not_done_again_unasked(terminal: Terminal, writers: Writers) -> None:
     """A new run has keys of its own: the same payment could be made twice. Exit 4, and what to do."""
     await terminal.place("execution")

@@ -2,15 +2,19 @@
 
 A view of the runs' logs, no store: a letter is gone once the log says that somebody dealt with it. To have a run done again
 is a new run, in the caller's own name, through every tier and gate anew; to be done with it is recorded in its log.
+
+    the first is done with already? ─► refused
+    create NAME-retry ─ there already, as its retry? ─► somebody was faster, or was interrupted here
+    the first is done with: "done again as NAME-retry"
 """
 
+import hashlib
 from typing import Annotated, Any
 
 import typer
 
-from keelstep import kube
+from keelstep import errors, kube
 from keelstep.cli import access, exits, options, reading
-from keelstep.cli.commands import run
 from keelstep.cli.session import Session, command
 from keelstep.cli.show import Output
 from keelstep.kinds import names
@@ -28,6 +32,9 @@ _WHAT = {
 }
 _ASKED = ("strategyRef", "goal", "inputs", "budget", "deadlineSeconds")
 """What a run that is done again has from the first one."""
+_RETRY = "-retry"
+_MOST_NAME = 63
+_MOST_REASON = 256
 
 
 def add(app: typer.Typer) -> None:
@@ -99,7 +106,10 @@ async def _retry(
     session: Session,
     name: options.Execution,
     new_name: Annotated[
-        str | None, typer.Option("--name", help="The new Execution's name. Default: made up.", metavar="NAME")
+        str | None,
+        typer.Option(
+            "--name", help="The new Execution's name. Default: the first one's and -retry.", metavar="NAME"
+        ),
     ] = None,
     despite_unknown: Annotated[
         bool,
@@ -121,29 +131,50 @@ async def _retry(
             "find out at the tool, then say --despite-unknown"
         )
     first = await reading.one(session, kube.EXECUTIONS, name)
+    _refuse_settled(first)
     spec: Object = {field: first["spec"][field] for field in _ASKED if field in first["spec"]}
     spec["requestedBy"] = await session.person.user()
-    kind = kube.EXECUTIONS
-    manifest = {
-        "apiVersion": kind.api_version,
-        "kind": kind.name,
-        "metadata": {
-            "name": new_name or run.made_up(name),
-            "namespace": session.namespace,
-            "annotations": {names.ANNOTATION_RETRY_OF: name},
-        },
-        "spec": spec,
-    }
-    with reading.explained(kind, session.namespace, name):
-        created = reading.plain(await session.person.submit(kind, session.namespace, manifest))
+    created, is_new = await _created(session, new_name or _retry_name(name), name, spec)
     again = created["metadata"]["name"]
-    changed = await _settle(session, first, f"done again as {again}")
+    await _settle(session, first, f"done again as {again}")
     if not session.show.is_table:
         session.show.data(created)
         return
-    session.show.line(f"Execution {again} created, as a retry of {name}")
-    if not changed:
-        session.show.line(f"{name} had been discarded before", style="dim")
+    session.show.line(
+        f"Execution {again} {'created' if is_new else 'is there already'}, as a retry of {name}"
+    )
+
+
+async def _created(session: Session, name: str, retried: str, spec: Object) -> tuple[Object, bool]:
+    """The run that does another one again, and whether it was made just now.
+
+    Raises:
+        exits.Ended: something else has its name.
+    """
+    kind = kube.EXECUTIONS
+    metadata = {
+        "name": name,
+        "namespace": session.namespace,
+        "annotations": {names.ANNOTATION_RETRY_OF: retried},
+    }
+    manifest = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, "spec": spec}
+    try:
+        with reading.explained(kind, session.namespace, retried):
+            return reading.plain(await session.person.submit(kind, session.namespace, manifest)), True
+    except errors.AlreadyExistsError as error:
+        found = await reading.one(session, kind, name)
+        if found["metadata"].get("annotations", {}).get(names.ANNOTATION_RETRY_OF) != retried:
+            message = f"there is an Execution {name} that is no retry of {retried}: give another --name"
+            raise exits.refused(message) from error
+        return found, False
+
+
+def _retry_name(name: str) -> str:
+    """The same each time: whoever asks twice, or was interrupted, finds the run that was made."""
+    if len(name) + len(_RETRY) <= _MOST_NAME:
+        return f"{name}{_RETRY}"
+    tail = f"-{hashlib.sha256(name.encode()).hexdigest()[:8]}{_RETRY}"
+    return f"{name[: _MOST_NAME - len(tail)].rstrip('-.')}{tail}"
 
 
 async def _discard(
@@ -158,10 +189,12 @@ async def _discard(
     """
     if not reason.strip():
         raise exits.usage("--reason: must say something, such as 'refunded by hand, ticket 812'")
+    if len(reason) > _MOST_REASON:
+        raise exits.usage(f"--reason: at most {_MOST_REASON} characters, and these are {len(reason)}")
     await _ended(session, name)
     first = await reading.one(session, kube.EXECUTIONS, name)
-    if not await _settle(session, first, reason):
-        raise exits.refused(f"{name} was discarded already: {first['spec']['discard']}")
+    _refuse_settled(first)
+    await _settle(session, first, reason)
     if session.show.is_table:
         session.show.line(f"Execution {name}: nothing of it waits any more")
     else:
@@ -180,14 +213,18 @@ async def _ended(session: Session, name: str) -> resources.ExecutionTrace:
     return found
 
 
-async def _settle(session: Session, execution: Object, reason: str) -> bool:
-    """Ask for what ended badly to be recorded as done with; false where it was before."""
-    if execution["spec"].get("discard"):
-        return False
+def _refuse_settled(execution: Object) -> None:
+    """Its log may not say so yet, but somebody has dealt with it."""
+    said = execution["spec"].get("discard")
+    if said:
+        raise exits.refused(f"{execution['metadata']['name']} is done with already: {said}")
+
+
+async def _settle(session: Session, execution: Object, reason: str) -> None:
+    """Ask for what ended badly to be recorded as done with."""
     kind, name = kube.EXECUTIONS, execution["metadata"]["name"]
     with reading.explained(kind, session.namespace, name):
-        await session.person.change(kind, session.namespace, name, {"spec": {"discard": reason[:256]}})
-    return True
+        await session.person.change(kind, session.namespace, name, {"spec": {"discard": reason}})
 
 
 async def _trace(session: Session, namespace: str, name: str) -> resources.ExecutionTrace:
