@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from keelstep.cli.commands import files
 from keelstep.domain import cel
 from keelstep.domain.builtins import query
 from keelstep.domain.builtins.function import EvaluationError
@@ -99,9 +100,18 @@ def load(path: Path) -> dict[str, Case]:
     """
     try:
         found = msgspec.convert(yaml.safe_load(path.read_text()), _File)
-    except (OSError, yaml.YAMLError, ValueError) as error:
+    except OSError as error:
+        raise CaseError(f"{path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        raise CaseError(f"{path}: {files.unreadable(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise CaseError(f"{path}: {' '.join(str(error).split())[:300]}") from error
-    return {case.contract: case for case in found.cases}
+    known: dict[str, Case] = {}
+    for case in found.cases:
+        if case.contract in known:
+            raise CaseError(f"{path}: there are two cases of {case.contract}")
+        known[case.contract] = case
+    return known
 
 
 def completed(contract: Contract, case: Case | None) -> Case:

@@ -35,11 +35,19 @@ def contracts(file: Path) -> list[Read]:
     except RecursionError as error:
         raise exits.usage(f"{file}: nested too deeply") from error
     except yaml.YAMLError as error:
-        raise exits.usage(f"{file}: {' '.join(str(error).split())[:200]}") from error
+        raise exits.usage(f"{file}: {unreadable(error)}") from error
     found = [_contract(file, each) for each in documents if _is_contract(each)]
     if not found:
         raise exits.usage(f"{file} holds no ToolContract")
     return found
+
+
+def unreadable(error: yaml.YAMLError) -> str:
+    """Why a text is no YAML, and where."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())[:200]
+    mark = error.problem_mark
+    return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
 
 
 def by_name(file: Path) -> dict[str, Read]:

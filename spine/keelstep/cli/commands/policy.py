@@ -138,6 +138,10 @@ def _said(case: Case, contracts: dict[str, Read], outer: tuple[PolicyRule, ...])
     """What the rules say, or why they would never be asked."""
     if case.tool not in contracts:
         return f"there is no contract {case.tool}; there are {', '.join(contracts)}"
+    counted = [*case.history.calls, *case.history.tools]
+    strangers = [name for name in counted if name not in contracts]
+    if strangers:
+        return f"its history counts calls of {strangers[0]}, and there is no such contract"
     spec = contracts[case.tool].spec
     problems = schema.compile_schema(spec.schemas.input).problems(case.args)
     if problems:
@@ -153,8 +157,11 @@ def _is_expected(case: Case, said: types.PolicyVerdict | str) -> bool:
 
 
 def _table(file: Path) -> Table:
+    found = _yaml(file)
+    if not isinstance(found, dict):
+        raise exits.usage(f"{file} holds no table of cases: {{contracts, platform, cases}}")
     try:
-        return Table.model_validate(_yaml(file))
+        return Table.model_validate(found)
     except pydantic.ValidationError as error:
         first = error.errors()[0]
         raise exits.usage(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
@@ -188,8 +195,10 @@ def _yaml(file: Path) -> Any:
         return yaml.safe_load(file.read_text())
     except (OSError, ValueError) as error:
         raise exits.usage(f"{file}: {getattr(error, 'strerror', None) or 'cannot be read'}") from error
-    except (yaml.YAMLError, RecursionError) as error:
-        raise exits.usage(f"{file}: {' '.join(str(error).split())[:200]}") from error
+    except yaml.YAMLError as error:
+        raise exits.usage(f"{file}: {files.unreadable(error)}") from error
+    except RecursionError as error:
+        raise exits.usage(f"{file}: nested too deeply") from error
 
 
 def _print(shown: Show, results: list[tuple[Case, types.PolicyVerdict | str]]) -> None:

@@ -28,6 +28,7 @@ FILES = {
     "a field that is not known": ("cases: [{contract: a, args: {}}]", "unknown field"),
     "no contract": ("cases: [{arguments: {}}]", "contract"),
     "no list": ("contract: a", "cases"),
+    "two cases of one contract": ("cases: [{contract: a}, {contract: a}]", "two cases of a"),
 }
 
 
