@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from keelstep_gateway.conformance.report import Report
     from keelstep_gateway.conformance.suite import Plan
 
-File = Annotated[Path, typer.Argument(help="YAML with ToolContracts.", metavar="FILE", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(help="YAML with ToolContracts, or a folder of it.", metavar="FILE", show_default=False),
+]
 Only = Annotated[str, typer.Option("--only", help="Contracts to test; the others help.", metavar="GLOB")]
 Live = Annotated[
     bool, typer.Option("--live", help="Ask the tool; runs the commands that the file's contracts name.")

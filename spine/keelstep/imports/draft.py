@@ -20,6 +20,10 @@ class DocumentError(ValueError):
     """Nothing can be made of the document as a whole; the message says why and what to do."""
 
 
+class UnreachableError(DocumentError):
+    """Whoever was asked for it does not answer, or not as what it should be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """One contract to review."""

@@ -5,7 +5,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from keelstep.imports.draft import DocumentError
+from keelstep.imports.draft import DocumentError, UnreachableError
 
 MOST_BYTES = 64 * 1024 * 1024
 TIMEOUT_SECONDS = 30.0
@@ -20,6 +20,7 @@ def read(where: str) -> bytes:
     """The bytes of a file or of what an address answers.
 
     Raises:
+        UnreachableError: nobody answers at that address, or not with the document.
         DocumentError: it cannot be read, or is larger than `MOST_BYTES`.
     """
     try:
@@ -30,10 +31,16 @@ def read(where: str) -> bytes:
             with Path(where).open("rb") as file:
                 payload = file.read(MOST_BYTES + 1)
     except urllib.error.HTTPError as error:
-        raise DocumentError(f"{where} answered {error.code}") from error
+        raise UnreachableError(f"{where} answered {error.code}") from error
     except (OSError, ValueError, http.client.HTTPException) as error:
-        why = getattr(error, "strerror", None) or getattr(error, "reason", None) or error
-        raise DocumentError(f"{where} cannot be read: {why}") from error
+        kind = UnreachableError if is_address(where) else DocumentError
+        raise kind(f"{where} cannot be read: {_why(error)}") from error
     if len(payload) > MOST_BYTES:
         raise DocumentError(f"{where} is larger than {MOST_BYTES // 1024 // 1024} MiB")
     return payload
+
+
+def _why(error: Exception) -> str:
+    """In the system's words, without its numbers."""
+    reason = getattr(error, "reason", None) or error
+    return str(getattr(reason, "strerror", None) or reason)

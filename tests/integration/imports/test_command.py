@@ -111,7 +111,7 @@ async def test_a_document_is_read_from_its_address_and_names_its_server_from_the
 
 MISTAKES: dict[str, tuple[list[str], int, str]] = {
     "a file that is not there": (["none.yaml"], 2, "none.yaml cannot be read"),
-    "an address where nobody listens": (["http://127.0.0.1:9/x"], 2, "cannot be read"),
+    "an address where nobody listens": (["http://127.0.0.1:9/x"], 5, "cannot be read: Connection refused"),
     "a server that is none": (["FILE", "--server", "shop.example"], 2, "--server: an address"),
     "a prefix of which nothing is left": (["FILE", "--name-prefix", "…"], 2, "--name-prefix"),
     "a glob that matches nothing": (["FILE", "--only", "refund*"], 1, "nothing matches 'refund*'"),

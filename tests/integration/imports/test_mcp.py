@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from keelstep.imports import draft
 from keelstep.imports.mcp import listing
 from keelstep.imports.mcp.listing import Server
 from keelstep.kinds.contract import ToolContractSpec
@@ -195,7 +196,11 @@ async def test_a_contract_that_pins_nothing_is_not_the_same(tmp_path: Path) -> N
 
 MISTAKES: dict[str, tuple[list[str], int, str]] = {
     "a command that ends": (["env", "NOISE=no token", *SERVER], 5, "it said: no token"),
-    "a command that is not there": (["/nowhere/server"], 5, "/nowhere/server cannot be asked"),
+    "a command that is not there": (
+        ["/nowhere/server"],
+        5,
+        "/nowhere/server cannot be asked: No such file or directory",
+    ),
     "an address where nobody listens": (["http://127.0.0.1:9/mcp"], 5, "cannot be asked"),
     "more tools than anybody reviews": (["env", "WIDE=10001", *SERVER], 5, "more than 10000 tools"),
 }
@@ -213,7 +218,7 @@ async def test_a_server_that_cannot_be_asked_is_named(sentence: str) -> None:
 async def test_a_server_that_never_answers_is_given_up() -> None:
     """Within the time it is given."""
     server = Server(command=SERVER, environment={"HANG": "1"})
-    with pytest.raises(listing.UnreachableError, match="did not list its tools within 3 s"):
+    with pytest.raises(draft.UnreachableError, match="did not list its tools within 3 s"):
         await listing.tools(server, timeout_seconds=3.0)
 
 

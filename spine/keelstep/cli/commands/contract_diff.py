@@ -31,7 +31,10 @@ _MARKS = {How.ADDED: "+", How.REMOVED: "-", How.CHANGED: "~"}
 _MOST_SHOWN = 160
 _NOWHERE = "https://nowhere.invalid"
 
-File = Annotated[Path, typer.Argument(help="YAML with ToolContracts.", metavar="FILE", show_default=False)]
+File = Annotated[
+    Path,
+    typer.Argument(help="YAML with ToolContracts, or a folder of it.", metavar="FILE", show_default=False),
+]
 Target = Annotated[
     list[str] | None,
     typer.Argument(
@@ -140,7 +143,7 @@ def _drafts(where: str) -> Sequence[Draft]:
     try:
         read = document.read(source.read(where), where)
     except DocumentError as error:
-        raise exits.usage(str(error)) from error
+        raise contract_import.ended(error) from error
     # where it lives is no matter here: a contract is found by method and path
     return reading.imported(read, server=_NOWHERE).drafts
 

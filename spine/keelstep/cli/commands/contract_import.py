@@ -14,7 +14,7 @@ import typer
 
 from keelstep.cli import exits, show
 from keelstep.imports import naming, page, source
-from keelstep.imports.draft import DocumentError, Draft, Imported
+from keelstep.imports.draft import DocumentError, Draft, Imported, UnreachableError
 from keelstep.imports.mcp import listing, tools
 from keelstep.imports.mcp.listing import Server
 from keelstep.imports.openapi import document, reading
@@ -100,7 +100,7 @@ def _openapi(
         read = document.read(source.read(where), where)
         found = reading.imported(read, only=only, prefix=_prefix(name_prefix), server=server)
     except DocumentError as error:
-        raise exits.usage(str(error)) from error
+        raise ended(error) from error
     _write(found, output, namespace, overwrite, only)
 
 
@@ -163,10 +163,13 @@ def described(server: Server) -> list[listing.Described]:
     """
     try:
         return asyncio.run(listing.tools(server))
-    except listing.UnreachableError as error:
-        raise exits.unavailable(str(error)) from error
     except DocumentError as error:
-        raise exits.usage(str(error)) from error
+        raise ended(error) from error
+
+
+def ended(error: DocumentError) -> exits.Ended:
+    """What it means to a person at a terminal that nothing can be made of a document."""
+    return exits.unavailable(str(error)) if isinstance(error, UnreachableError) else exits.usage(str(error))
 
 
 def _prefix(text: str) -> str:

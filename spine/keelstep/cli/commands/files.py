@@ -1,4 +1,4 @@
-"""Which contracts does a file hold? Read and checked as far as that can be done without a cluster."""
+"""Which contracts does a file or a folder hold? Read and checked as far as that can be done without a cluster."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,23 +23,28 @@ class Read:
 
 
 def contracts(file: Path) -> list[Read]:
-    """The ToolContracts of a YAML file; other objects are passed over.
+    """The ToolContracts of a YAML file, or of every one in a folder; other objects are passed over.
 
     Raises:
         exits.Ended: it cannot be read, holds none, or one of them is not valid.
     """
+    listed = sorted(file.glob("*.yaml")) if file.is_dir() else [file]
+    found = [_contract(each, document) for each in listed for document in _documents(each)]
+    if not found:
+        raise exits.usage(f"{file} holds no ToolContract")
+    return found
+
+
+def _documents(file: Path) -> list[dict[str, Any]]:
+    """What a file holds of contracts, as it was written."""
     try:
-        documents = list(yaml.safe_load_all(file.read_text()))
+        return [each for each in yaml.safe_load_all(file.read_text()) if _is_contract(each)]
     except (OSError, ValueError) as error:
         raise exits.usage(f"{file}: {getattr(error, 'strerror', None) or 'cannot be read'}") from error
     except RecursionError as error:
         raise exits.usage(f"{file}: nested too deeply") from error
     except yaml.YAMLError as error:
         raise exits.usage(f"{file}: {unreadable(error)}") from error
-    found = [_contract(file, each) for each in documents if _is_contract(each)]
-    if not found:
-        raise exits.usage(f"{file} holds no ToolContract")
-    return found
 
 
 def unreadable(error: yaml.YAMLError) -> str:

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from keelstep.imports.draft import DocumentError
+from keelstep.imports.draft import DocumentError, UnreachableError
 
 TIMEOUT_SECONDS = 30.0
 MOST_TOOLS = 10_000
@@ -23,10 +23,6 @@ _EXTRA = "MCP servers are asked through their SDK, which is not installed: pip i
 
 Described = dict[str, Any]
 """A tool as `tools/list` writes it."""
-
-
-class UnreachableError(DocumentError):
-    """The server does not answer, or not as MCP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +104,8 @@ def _first(error: BaseException) -> str:
     """The first error of a group, in one line."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 

@@ -61,6 +61,15 @@ def changed(file: Path, fields: dict[str, Any]) -> None:
     file.write_text(yaml.safe_dump(document))
 
 
+def parted(file: Path) -> Path:
+    """A folder with a file for each of its contracts."""
+    folder = file.parent / "contracts"
+    folder.mkdir()
+    for document in yaml.safe_load_all(file.read_text()):
+        (folder / f"{document['metadata']['name']}.yaml").write_text(yaml.safe_dump(document))
+    return folder
+
+
 def doubled(file: Path) -> None:
     """Every contract once more."""
     file.write_text(f"{file.read_text()}\n---\n{file.read_text()}")
@@ -149,6 +158,17 @@ MISTAKES: dict[str, tuple[list[str], str]] = {
     "a recording that is none": (["FILE", "--recorded", "FILE"], "line 1"),
     "an address that is none": (["FILE", "--egress-allowed", "10.0.0.0/99"], "--egress-allowed"),
 }
+
+
+async def test_contracts_may_lie_in_a_folder_as_an_import_writes_them(tmp_path: Path) -> None:
+    """A file each; what helps to test one stands beside it."""
+    file, cases = written(tmp_path, Ledger(Manner.HONEST, url="http://127.0.0.1:9"))
+    folder = parted(Path(file))
+    found = (await program.run("contract", "test", str(folder), "--cases", cases, "-o", "json")).data
+    assert [each["contract"] for each in found] == ["book", "list", "undo"]
+    (tmp_path / "empty").mkdir()
+    said = await program.run("contract", "test", str(tmp_path / "empty"))
+    assert "holds no ToolContract" in said.refused(2)
 
 
 async def test_two_contracts_of_one_name_are_told(tmp_path: Path) -> None:
