@@ -12,6 +12,7 @@ from aiohttp import web
 
 from keelstep.domain import canonical, outcome
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.testing import eventually
 from keelstep_gateway.transports import mcp_http, mcp_sessions
 from tests.integration.gateway.transports import sdk
 from tests.integration.gateway.transports.caller import Caller, contract
@@ -31,6 +32,7 @@ class McpServer:
     """What it does with a handshake."""
     sessions: int = 0
     methods: list[str] = field(default_factory=list)
+    messages: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     called: asyncio.Event = field(default_factory=asyncio.Event)
     asked: dict[str, Any] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class McpServer:
         message = await request.json()
         method = str(message.get("method"))
         self.methods.append(method)
+        self.messages.append(message)
         self.headers.append(dict(request.headers))
         if "id" not in message:
             return web.Response(status=202)
@@ -90,6 +93,11 @@ class McpServer:
             case "twice":
                 again = _result(message, {"content": [{"type": "text", "text": "again"}]})
                 return await self._stream(request, plain, again)
+            case "progress":
+                token = message["params"]["_meta"]["progressToken"]
+                params = {"progressToken": token, "progress": 1, "total": 2}
+                told = {"jsonrpc": "2.0", "method": "notifications/progress", "params": params}
+                return await self._stream(request, told, plain)
             case "endless":
                 return await self._stream(request)
             case "resumed" | "broken off":
@@ -238,6 +246,27 @@ async def test_the_rest_of_an_answer_that_broke_off_is_asked_for(calls: Caller, 
     found = await calls.none(tool(bad.url))
     assert "again and again" in found.message
     assert bad.methods.count("GET") == mcp_http.MOST_RESUMED
+
+
+async def test_a_server_may_tell_how_far_it_is(calls: Caller, bad: McpServer) -> None:
+    """It is given a token to tell it by; what it tells is no answer."""
+    bad.mode = "progress"
+    assert b"fine" in (await calls.answer(tool(bad.url))).body
+
+
+@pytest.mark.parametrize("effect", [{"sideEffect": "ReadOnly", "consequenceTier": 0}, {}])
+async def test_a_call_that_is_given_up_is_cancelled_at_the_server(
+    effect: dict[str, Any], calls: Caller, bad: McpServer
+) -> None:
+    """It is told which, in a session that others share and in one of the call's own."""
+    bad.mode = "silent"
+    await calls.none(tool(bad.url, **effect), timeout_seconds=3.0)
+    told = await eventually.true(
+        lambda: [each for each in bad.messages if each.get("method") == "notifications/cancelled"],
+        "the server is told",
+    )
+    [call] = [each for each in bad.messages if each.get("method") == "tools/call"]
+    assert [each["params"]["requestId"] for each in told] == [call["id"]]
 
 
 async def test_a_server_is_not_listened_to_between_calls(calls: Caller, bad: McpServer) -> None:
