@@ -99,6 +99,32 @@ async def test_two_hundred_reservations_at_once_never_exceed_the_day(
     assert told["denied", "TenantBudgetExceeded"] >= RESERVATIONS // 2
 
 
+async def test_two_hundred_reservations_of_one_run_at_once_never_exceed_its_budget(
+    own_fleet: Fleet,
+    own_stage: Stage,
+    own_begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+) -> None:
+    """The same of a run's own budget: each claim is decided in the state that it is appended to, by whichever gateway."""
+    thing(tool, contracts, strategy, "0.001")
+    strategy["limits"] = {**strategy.get("limits", {}), "toolCalls": 1000, "steps": 1000}
+    tool.answers("/things", Answer(status=409), *[Answer()] * 9, Answer())
+    cap = 50_000
+    run = await own_begin(budget_micro_usd=cap)
+    plan = await run.plan(*(("thing.make", {"n": number}) for number in range(RESERVATIONS)))
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await stack.enter_async_context(own_fleet.gateway())
+        results = await asyncio.gather(*(run.result(plan, index) for index in range(RESERVATIONS)))
+    told = Counter((each.status, each.error.reason if each.error is not None else "") for each in results)
+    assert told == {("ok", ""): 50, ("failed", "Refused"): 1, ("denied", "BudgetExceeded"): RESERVATIONS - 51}
+    most, owners = await highest(own_stage, [run])
+    assert most == cap
+    assert len(owners) > 1
+
+
 async def highest(stage: Stage, runs: list[Run]) -> tuple[int, set[str]]:
     """The most that was spent and reserved at any prefix of the log, and whose claims these were."""
     stored: list[Any] = []
