@@ -114,6 +114,10 @@ class Board:
         message = await jetstream.last(self.nc, subjects.LIMITS_STREAM, subject)
         if message is not None:
             self._note(subject, message.position, message.payload)
+        else:
+            self._entries.pop(
+                subject, None
+            )  # the stream forgot it, as nobody asked for so long: the next one is the first
         return self.known(subject, kind)
 
     async def swap(self, subject: str, record: R, after: int) -> bool:
