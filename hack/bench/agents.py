@@ -245,16 +245,20 @@ def steps_of(stored: Sequence[tuple[str, Stored]]) -> list[float]:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, *, does_think: bool = True) -> AsyncIterator[Hands]:
-    """A broker, a scripted model and a gateway in a folder that is there, ended with the block.
+async def running(folder: Path, *, does_think: bool = True, gateways: int = 1) -> AsyncIterator[Hands]:
+    """A broker, a scripted model and a gateway, or several, in a folder that is there, ended with the block.
 
     Where nothing thinks, the gateway does not load its model client.
     """
     async with (
         testing.running_model(stage.SCRIPT) as model,
         RunningBroker(folder / "broker") as broker,
-        _gateway(broker, folder, model, does_think),
+        contextlib.AsyncExitStack() as stack,
     ):
+        for number in range(gateways):
+            home = folder / f"gateway-{number}"
+            home.mkdir()
+            await stack.enter_async_context(_gateway(broker, home, model, does_think))
         yield await Hands.open(broker)
 
 

@@ -10,6 +10,7 @@ from hack.bench.benches import (
     fold,
     kill,
     operator_load,
+    pause,
     projector,
     real_pod,
     resume,
@@ -45,6 +46,7 @@ BENCHES = (
     Bench(name="append", question="what does one durable event cost its writer?", run=append.run),
     Bench(name="steps", question="what does a durable step cost, end to end?", run=steps.run, has_peers=True),
     Bench(name="tool-call", question="what does governance add to a tool call?", run=tool_call.run),
+    Bench(name="pause", question="how soon is a tool left alone that wants fewer calls?", run=pause.run),
     Bench(name="resume", question="how soon does a run of 10,000 events go on?", run=resume.run),
     Bench(name="projector", question="how fast do the views follow the log?", run=projector.run),
     Bench(

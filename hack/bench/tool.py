@@ -1,7 +1,8 @@
 """A tool that answers at once: an HTTP server that does nothing else. `python -m hack.bench.tool`
 
 Prints `listening on http://127.0.0.1:PORT`, then answers every request with the same small JSON. `GET /calls` says how
-many POSTs it answered and when the last of them came, which is the tool's own book of effects.
+many POSTs it answered and when the last of them came, which is the tool's own book of effects. To `POST /answers/N` it
+answers 429 once it has answered N.
 """
 
 import asyncio
@@ -57,16 +58,25 @@ class _Connection(asyncio.Protocol):
         if not end or len(body) < _length(head):
             return
         self._received = b""
-        answer = _ANSWER
+        answer, status = _ANSWER, b"200 OK"
         if head.startswith(b"POST"):
+            status = _status(head, self._books.posts)
             self._books.book()
         elif head.startswith(b"GET /calls"):
             answer = self._books.shown(int(head.split()[1].rpartition(b"=")[2] or 0))
         assert self._transport is not None
         self._transport.write(
-            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-            % (len(answer), answer)
+            b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+            % (status, len(answer), answer)
         )
+
+
+def _status(head: bytes, posts: int) -> bytes:
+    """The status of a POST, and what goes with it."""
+    path = head.split()[1]
+    if not path.startswith(b"/answers/") or posts < int(path.rpartition(b"/")[2]):
+        return b"200 OK"
+    return b"429 Too Many Requests\r\nRetry-After: 600"
 
 
 def _length(head: bytes) -> int:

@@ -135,8 +135,9 @@ def _test(
             secrets=_secrets(credentials, contracts) if live else {},
         )
         lines = recordings.load(recorded) if recorded is not None else []
+        shown = Show(output)
         reports, observed = asyncio.run(
-            _asked(chosen, plan, live=live, lines=lines if recorded is not None else None)
+            _asked(chosen, plan, shown, live=live, lines=lines if recorded is not None else None)
         )
         if record is not None:
             recordings.save(record, observed)
@@ -144,7 +145,8 @@ def _test(
             _write(xml.write, junit, reports)
     except known.CaseError as error:
         raise exits.usage(str(error)) from error
-    _print(Show(output), reports)
+    if not shown.is_table:
+        shown.data([report.wire() for report in reports])
     if attest:
         asyncio.run(_attest(reports, namespace, kubeconfig, context))
     is_asked = live or recorded is not None
@@ -154,9 +156,9 @@ def _test(
 
 
 async def _asked(
-    chosen: "Sequence[Contract]", plan: "Plan", *, live: bool, lines: "Sequence[Line] | None"
+    chosen: "Sequence[Contract]", plan: "Plan", shown: Show, *, live: bool, lines: "Sequence[Line] | None"
 ) -> "tuple[list[Report], list[Observed]]":
-    """A report for each contract, and every call that was made."""
+    """A report for each contract, which a person is shown as soon as it is there, and every call that was made."""
     from keelstep_gateway.conformance import cases, suite
 
     reports: list[Report] = []
@@ -171,6 +173,8 @@ async def _asked(
             report, observed = await suite.live(contract, case, plan)
             reports.append(report)
             calls += observed
+        if shown.is_table:
+            _print(shown, reports[-1])
     return reports, calls
 
 
@@ -235,30 +239,26 @@ def _secrets(folder: Path | None, contracts: "Mapping[str, Contract]") -> dict[s
     return found
 
 
-def _print(shown: Show, reports: "Sequence[Report]") -> None:
-    if not shown.is_table:
-        shown.data([report.wire() for report in reports])
-        return
-    for report in reports:
-        shown.line(f"{report.contract}: {report.verdict} ({report.kind}, revision {report.revision[:16]})")
-        shown.table(
-            ("QUESTION", "RESULT", "ANSWER"),
-            [(check.name, str(check.verdict), check.message) for check in report.checks],
-            fold="ANSWER",
+def _print(shown: Show, report: "Report") -> None:
+    shown.line(f"{report.contract}: {report.verdict} ({report.kind}, revision {report.revision[:16]})")
+    shown.table(
+        ("QUESTION", "RESULT", "ANSWER"),
+        [(check.name, str(check.verdict), check.message) for check in report.checks],
+        fold="ANSWER",
+    )
+    for check in report.checks:
+        for detail in check.details:
+            shown.line(f"  {check.name}: {detail}")
+    if report.latency is not None:
+        shown.line(
+            f"{report.latency.calls} answers: p50 {_milliseconds(report.latency.p50_seconds)}, p99"
+            f" {_milliseconds(report.latency.p99_seconds)}; timeoutSeconds"
+            f" {report.latency.suggested_timeout_seconds} and"
+            f" {report.latency.suggested_rate_per_minute} calls a minute would do"
         )
-        for check in report.checks:
-            for detail in check.details:
-                shown.line(f"  {check.name}: {detail}")
-        if report.latency is not None:
-            shown.line(
-                f"{report.latency.calls} answers: p50 {_milliseconds(report.latency.p50_seconds)}, p99"
-                f" {_milliseconds(report.latency.p99_seconds)}; timeoutSeconds"
-                f" {report.latency.suggested_timeout_seconds} and"
-                f" {report.latency.suggested_rate_per_minute} calls a minute would do"
-            )
-        if report.digest:
-            shown.line(f"digest of this pass: {report.digest}")
-        shown.line()
+    if report.digest:
+        shown.line(f"digest of this pass: {report.digest}")
+    shown.line()
 
 
 def _milliseconds(seconds: float) -> str:

@@ -74,6 +74,7 @@ async def live(contract: Contract, case: Case, plan: Plan) -> tuple[Report, list
     if statics.check(contract, checks, case.arguments):
         async with contextlib.AsyncExitStack() as stack:
             calls = await stack.enter_async_context(caller.calling(plan.rules, plan.secrets))
+            await calls.router.prepare(contract.spec)
             between = await _between(stack, contract, plan)
             timed = await _ask(contract, case, plan, calls, between, checks)
             found = [each for each in calls.observed if each.contract == contract.name]

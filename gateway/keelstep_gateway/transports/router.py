@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from keelstep.domain.outcome import Seen
+from keelstep.kinds.contract import ToolContractSpec
 from keelstep_gateway.transports import authorization, tls, transport
 from keelstep_gateway.transports.authorization import Authorization
 from keelstep_gateway.transports.commands import Commands
@@ -51,6 +52,11 @@ class Router:
             return CallError("Fault", "the gateway met a fault of its own during the call").seen(
                 was_sent=True
             )
+
+    async def prepare(self, spec: ToolContractSpec) -> None:
+        """Load what calls of a contract need, so that none of them waits for that."""
+        if spec.transport.mcp is not None:
+            await self._load()
 
     async def close(self) -> None:
         """Close everything."""

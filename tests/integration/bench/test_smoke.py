@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hack.bench import result
 
-NAMES = ("append", "steps", "tool-call", "resume", "projector", "take-over")
+NAMES = ("append", "steps", "tool-call", "pause", "resume", "projector", "take-over")
 """Those that need a broker, a gateway, a database: in seconds. The others start a Kubernetes; people run them."""
 
 
