@@ -36,7 +36,7 @@ def test_a_call_in_flight_ends_on_the_contract_it_began_with(tenant: Tenant) -> 
         person.ask(tenant, "in-flight", "Grant one credit")
         tenant.until(
             "the call to be in flight",
-            lambda: tenant.platform.shop("GET", "/faults")["waiting_by_path"].get(PATH),
+            lambda: tenant.platform.shop("GET", "/faults/state")["waiting_by_path"].get(PATH),
         )
         reviewed = next(
             each for each in tenant.manifests("contracts.yaml") if each["metadata"]["name"] == TOOL

@@ -7,31 +7,39 @@
     HangAfter     the tool is asked and has answered, and nothing comes back
     a status      the proxy answers so itself; nothing reaches the tool
 
-What reaches the tool leaves by the gateway's own egress, under the same rules as a direct call.
+What reaches the tool leaves by the gateway's own egress, under the same rules as a direct call. It is for the test's own
+calls, which carry a token: others on this machine must not borrow the client certificate that it shows.
 """
 
 import asyncio
 import contextlib
 import json
 import re
+import secrets
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 import multidict
 import yarl
 from aiohttp import web
 
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.kinds.transport import Header, Http, McpHttp
 from keelstep_gateway.transports import egress
 from keelstep_gateway.transports.egress import Egress, Request
 from keelstep_gateway.transports.transport import CallError, Sent
 
+TOKEN = "X-Keelstep-Test"  # noqa: S105 a header's name
 _ORIGIN = re.compile(r"^https?://[^/?#]+")
 _HOP = frozenset(
-    ("connection", "content-encoding", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade")
+    (
+        *("connection", "content-encoding", "content-length", "host", "keep-alive", "transfer-encoding"),
+        *("upgrade", TOKEN.lower()),
+    )
 )
 
 
@@ -52,24 +60,32 @@ class Proxy:
     tls: ssl.SSLContext | None
     egress: Egress
     port: int = 0
+    token: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     faults: deque[Fault | int] = field(default_factory=deque)
     """What becomes of the next calls, a status is answered at once; after these all pass."""
 
     def before(self, spec: ToolContractSpec) -> ToolContractSpec:
         """The same contract by way of this proxy."""
-        here = f"http://127.0.0.1:{self.port}"
         way = spec.transport
         if way.http is not None:
-            http = way.http.model_copy(update={"url": _ORIGIN.sub(here, way.http.url)})
+            http = way.http.model_copy(update=self._led(way.http))
             return spec.model_copy(update={"transport": way.model_copy(update={"http": http})})
         assert way.mcp is not None
         assert way.mcp.http is not None
-        server = way.mcp.http.model_copy(update={"url": _ORIGIN.sub(here, way.mcp.http.url)})
+        server = way.mcp.http.model_copy(update=self._led(way.mcp.http))
         mcp = way.mcp.model_copy(update={"http": server})
         return spec.model_copy(update={"transport": way.model_copy(update={"mcp": mcp})})
 
+    def _led(self, described: Http | McpHttp) -> dict[str, Any]:
+        """Address and headers of a way that leads here."""
+        here = f"http://127.0.0.1:{self.port}"
+        token = Header(name=TOKEN, value=self.token)
+        return {"url": _ORIGIN.sub(here, described.url), "headers": [*described.headers, token]}
+
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request."""
+        if request.headers.get(TOKEN) != self.token:
+            return web.Response(status=403)
         if request.method == "GET" and "text/event-stream" in request.headers.get("Accept", ""):
             return web.Response(status=405)  # MCP's own stream is not needed for a call
         body = await request.read()

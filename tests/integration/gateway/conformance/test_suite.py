@@ -1,14 +1,17 @@
 """Is a tool that keeps its contract told from one that does not? Nothing passes that was not shown."""
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import pytest
 
 from keelstep.kinds.failure import ErrorClass
-from keelstep_gateway.conformance import suite
+from keelstep_gateway.conformance import proxy, suite
 from keelstep_gateway.conformance.cases import Case, Related, completed
 from keelstep_gateway.conformance.report import Report, Verdict
+from keelstep_gateway.transports.egress import Egress
 from tests.integration.gateway.conformance import ledger
 from tests.integration.gateway.conformance.ledger import CASE, Ledger, Manner
 
@@ -225,3 +228,20 @@ async def test_a_read_is_proven_without_leave_to_act() -> None:
         report, _ = await suite.live(reading, completed(reading, None), plan)
     assert report.verdict is Verdict.PASSED
     assert {f"Retryable/{each}" for each in EVERY} <= set(verdicts(report))
+
+
+async def test_nobody_else_gets_to_the_tool_by_the_tests_own_proxy() -> None:
+    """It shows the contract's client certificate to whoever it lets through."""
+    async with ledger.running(Manner.HONEST) as tool, contextlib.AsyncExitStack() as stack:
+        spec = tool.contracts()["book"].spec
+        way_out = Egress()
+        stack.push_async_callback(way_out.close)
+        between = await stack.enter_async_context(proxy.between(spec, way_out, None))
+        led = between.before(spec).transport.http
+        assert led is not None
+        mine = {header.name: header.value for header in led.headers}
+        async with aiohttp.ClientSession(headers={"Idempotency-Key": "k"}) as session:
+            for headers, status in (({}, 403), ({**mine, proxy.TOKEN: "x"}, 403), (mine, 201)):
+                async with session.post(led.url, json={"note": "a"}, headers=headers) as answered:
+                    assert answered.status == status
+        assert tool.total == 1
