@@ -25,6 +25,22 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("keelstep")
 
 
+HERE = Path(__file__).parent
+WHOLE = frozenset({"chaos", "e2e", "node", "release"})
+"""Folders whose tests start whole platforms: one after the other, so that no two want the machine at once."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share a run (`-n`), a folder's tests stay together, as does what they start."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item.path.relative_to(HERE))))
+
+
+def _group(file: Path) -> str:
+    top = file.parts[0]
+    return "whole" if top in WHOLE else "/".join(file.parts[: 2 if top in ("integration", "unit") else 1])
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningBroker]:
     """The run's nats-server: two accounts, four streams. Tests share it, each in its own tenant."""
