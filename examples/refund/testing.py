@@ -19,7 +19,7 @@ from examples.refund import render
 ROOT = pathlib.Path(__file__).parents[2]
 SCRIPT = pathlib.Path(__file__).parent / "script.yaml"
 """The script of the example's five runs."""
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 """How long a server may take to listen: Python starts slowly on a busy machine."""
 STOP_SECONDS = 10.0
 """How long it may take to end after SIGTERM, before it is killed."""

@@ -88,7 +88,7 @@ class Stage:
         requester = self.tenant.person(REQUESTER)
         spent = {part: cpu_seconds(self.process(part)) for part in SERVERS}
         applied_at = time.time_ns()
-        self.tenant.apply(requester, [wanted])
+        requester.apply(wanted)
         returned_at = time.time_ns()
         seen = self.watcher.run(name)
         self.until(f"{name} to be over", lambda: seen.is_over)

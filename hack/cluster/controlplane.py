@@ -24,11 +24,11 @@ from hack.cluster import (
     guardian,
     health,
     kubeconfigs,
-    ports,
     processes,
     progress,
 )
 from hack.cluster import programs as definitions
+from keelstep.testing import ports
 
 START_SECONDS = 90.0
 """Far beyond the two to seven seconds measured, for a machine that is busy or cold."""
@@ -153,8 +153,13 @@ class ControlPlane:
         pids = [identity.pid for identity, _ in self.health().values() if identity]
         self._guardian = guardian.Guardian(pids)
 
-    def stop(self, grace_seconds: float = STOP_SECONDS) -> None:
-        """Stop the components, the last started first; their data stays."""
+    def stop(self, grace_seconds: float | None = None) -> None:
+        """Stop the components, the last started first; their data stays.
+
+        By default what syncs to disk is given time to end, and what is made for tests is killed.
+        """
+        if grace_seconds is None:
+            grace_seconds = STOP_SECONDS if self._plan.is_durable else 0.0
         if self._guardian is not None:
             self._guardian.dismiss()
         for name in reversed(self._names):

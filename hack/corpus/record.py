@@ -139,7 +139,7 @@ def _killed_among_voids(tenant: Tenant, name: str) -> None:
     """While its model thinks, somebody with its runner's token writes what is no event."""
     _ask(tenant, name, AGAIN, strategy=RUNAWAY)
     tenant.until("its model to think for long", lambda: _types(tenant, name).count("model.called") == 5)
-    token = tenant.get("secret", f"{name}-a1-identity")["data"]["identity.creds"]
+    token = tenant.get("secrets", f"{name}-a1-identity")["data"]["identity.creds"]
     xid = _xid(tenant, name)
     thief = Credentials.parse(base64.b64decode(token).decode())
     head = {"type": "exec.killed", "data": {"by": "mallory", "reason": "because", "scope": "execution"}}

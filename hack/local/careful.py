@@ -7,6 +7,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from hack.local import world
 from hack.local.world import AUTHOR, Tenant
 
 AGENT = "careful-agent"
@@ -35,7 +36,7 @@ def apply(tenant: Tenant, changes: Mapping[str, Mapping[str, Any]]) -> None:
     agent["metadata"]["name"] = AGENT
     agent["spec"] |= {"tools": [{"contract": name} for name in contracts], "successCriteria": []}
     tenant.apply(author, [agent])
-    tenant.until(f"{AGENT} to be ready", lambda: _is_ready(tenant))
+    tenant.until(f"{AGENT} to be ready", lambda: world.is_ready(tenant.get("agentstrategies", AGENT)))
 
 
 def _contracts(tenant: Tenant) -> dict[str, Any]:
@@ -66,9 +67,3 @@ def _contracts(tenant: Tenant) -> dict[str, Any]:
     for each in (grant, revoke, find, found["ticket.reply"]):
         each["spec"]["failurePolicy"]["backoffSeconds"] = 0
     return found | {"credit.revoke": revoke, "credits.find": find}
-
-
-def _is_ready(tenant: Tenant) -> bool:
-    found = tenant.get("agentstrategies", AGENT)
-    conditions = found.get("status", {}).get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)

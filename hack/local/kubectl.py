@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 
 class CommandError(Exception):
     """A command failed; the message is what it printed."""
@@ -48,6 +50,10 @@ class Kubectl:
     def get(self, *arguments: str) -> Any:
         """An object or a list as data, not shown."""
         return json.loads(self.run("get", *arguments, "--output", "json", shown=False))
+
+    def apply(self, *manifests: Any) -> None:
+        """`kubectl apply`, as a person types it, not shown."""
+        self.run("apply", "-f", "-", stdin=yaml.safe_dump_all(manifests), shown=False)
 
     @property
     def environment(self) -> dict[str, str]:

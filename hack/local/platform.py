@@ -17,12 +17,14 @@ from typing import Any
 
 from examples.ops import render as incidents
 from examples.refund import render
-from hack.cluster import controlplane, files, ports, processes
+from hack.cluster import components, controlplane, files, processes
 from hack.cluster.processes import Component, Identity
 from hack.local import models, postgres, programs
+from hack.local.api import Api
 from hack.local.kubectl import Kubectl
 from keelstep.log import installation
 from keelstep.log.installation import Installation
+from keelstep.testing import ports
 from keelstep.views import registration
 
 START_SECONDS = 60.0
@@ -52,6 +54,7 @@ class Platform:
     places: programs.Places = field(init=False)
     installed: Installation = field(init=False)
     records: processes.Records = field(init=False)
+    _people: dict[str, Api] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -139,16 +142,28 @@ class Platform:
 
     def kubectl(self, persona: str, show: Callable[[str], None] = lambda line: None) -> Kubectl:
         """kubectl as a person with a client certificate; `admin` may do everything."""
-        groups = ("system:masters",) if persona == "admin" else ()
-        kubeconfig = self.plane.kubeconfig_for(persona, groups)
+        kubeconfig = self.plane.kubeconfig_for(persona, _groups(persona))
         return Kubectl(binary=self.kubectl_binary, kubeconfig=kubeconfig, persona=persona, show=show)
+
+    def api(self, persona: str) -> Api:
+        """The same person without kubectl, for what is asked again and again."""
+        if persona not in self._people:
+            plan, pair = self.plane.plan, self.plane.client_pair(persona, _groups(persona))
+            self._people[persona] = Api(
+                host=plan.network.server,
+                port=plan.ports[components.APISERVER],
+                ca=self.plane.ca_file,
+                certificate=pair.certificate,
+                key=pair.key,
+            )
+        return self._people[persona]
 
     def define(self) -> None:
         """Install the kinds, the roles and the admission policies."""
         admin = self.kubectl("admin")
         for folder in DEFINITIONS:
             admin.run("apply", "--server-side", "-f", str(REPOSITORY / folder))
-        admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+        admin.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
 
     def start_broker(self, *names: str) -> None:
         """Start NATS, one server or several, or those of these names; wait until each has what the others have."""
@@ -245,6 +260,8 @@ class Platform:
 
     def stop_all(self) -> None:
         """End every part, and forget the views: they are rebuilt from the log."""
+        for person in self._people.values():
+            person.close()
         stop_recorded(self.folder)
         shutil.rmtree(self.places.postgres, ignore_errors=True)
 
@@ -293,6 +310,10 @@ def stop_recorded(folder: Path, grace_seconds: float = 15.0) -> None:
         processes.stop(running, grace_seconds=grace_seconds)
         for name in group:
             records.forget(name)
+
+
+def _groups(persona: str) -> tuple[str, ...]:
+    return ("system:masters",) if persona == "admin" else ()
 
 
 def _accepts(folder: Path) -> Callable[[], bool]:

@@ -7,6 +7,7 @@ on a condition with a deadline, never for a time.
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 import yaml
 
 from hack.cluster import build, controlplane, nodes, processes, progress, settings
-from hack.local.kubectl import CommandError, Kubectl
+from hack.local import api
+from hack.local.kubectl import Kubectl
 from hack.local.platform import Platform
 
 WAIT_SECONDS = 120.0
@@ -30,20 +32,29 @@ def running(folder: Path, *scripts: Path, brokers: int = 1) -> Iterator[Platform
     programs = build.ensure(settings.read(), shown=progress.Progress())
     plane = controlplane.start(folder / "cluster", programs)
     try:
-        nodes.start(plane)
         platform = Platform(
             folder=folder / "keelstep", plane=plane, kubectl_binary=programs["kubectl"], brokers=brokers
         )
         try:
-            platform.start_broker()
-            platform.start_example(*scripts)
-            platform.define()
+            at_once(
+                lambda: nodes.start(plane),
+                platform.start_broker,
+                lambda: platform.start_example(*scripts),
+                platform.define,
+            )
             yield platform
         finally:
             platform.stop_all()
     finally:
         nodes.stop(plane)
         plane.stop()
+
+
+def at_once(*starts: Callable[[], object]) -> None:
+    """Start several parts at the same time, and wait for all of them: each spends most of it waiting itself."""
+    with ThreadPoolExecutor(len(starts)) as pool:
+        for started in [pool.submit(start) for start in starts]:
+            started.result()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +81,9 @@ class Tenant:
         return [_moved(each, self.name) for each in yaml.safe_load_all(text) if each]
 
     def apply(self, who: Kubectl, manifests: Sequence[Any]) -> None:
-        """`kubectl apply` as somebody."""
-        who.run("apply", "-f", "-", stdin=yaml.safe_dump_all(manifests), shown=False)
+        """Have objects be as their manifests say, as somebody."""
+        for manifest in manifests:
+            self.platform.api(who.persona).apply(manifest)
 
     def furnish(self) -> None:
         """Make the namespace, its people, credentials, contracts and strategies; wait until they are ready."""
@@ -80,9 +92,7 @@ class Tenant:
         author = self.person(AUTHOR)
         for file in ("contracts.yaml", "strategies.yaml"):
             self.apply(author, self.manifests(file))
-        self.admin.run(
-            "wait", "--for=condition=Ready", "agentstrategies", "--all", "-n", self.name, "--timeout=60s"
-        )
+        self.until("every strategy to be ready", lambda: all(map(is_ready, self.items("agentstrategies"))))
 
     def ask(self, *names: str) -> None:
         """Apply the example's executions of these names, as the requester."""
@@ -90,20 +100,17 @@ class Tenant:
         self.apply(self.person(REQUESTER), wanted)
 
     def get(self, plural: str, name: str) -> Any:
-        """An object."""
-        return self.admin.get(plural, name, "-n", self.name)
+        """An object; None where there is none."""
+        return self.platform.api("admin").get(api.path(plural, self.name, name))
 
     def items(self, plural: str) -> list[Any]:
         """All objects of a kind."""
-        found: list[Any] = self.admin.get(plural, "-n", self.name)["items"]
+        found: list[Any] = self.platform.api("admin").get(api.path(plural, self.name))["items"]
         return found
 
     def status(self, name: str) -> Any:
         """An execution's status."""
-        try:
-            return self.get("execution", name).get("status", {})
-        except CommandError:
-            return {}
+        return (self.get("executions", name) or {}).get("status", {})
 
     def until(self, what: str, holds: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
         """Wait for a condition; what it holds.
@@ -162,6 +169,12 @@ def kill(platform: Platform, name: str) -> None:
     assert found is not None, f"{name} does not run"
     processes.stop([found], grace_seconds=0.0)
     platform.records.forget(name)
+
+
+def is_ready(found: Any) -> bool:
+    """An object's condition Ready is True."""
+    conditions = found.get("status", {}).get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
 def _moved(manifest: Any, namespace: str) -> Any:

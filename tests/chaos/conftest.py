@@ -1,4 +1,4 @@
-"""One cluster, broker, shop and model for the run; operator and gateway are started by each case, to be killed."""
+"""One keelstep for the run; each case starts again what the one before it killed."""
 
 import secrets
 from collections.abc import Iterator
@@ -18,11 +18,9 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def tenant(ground: Platform) -> Iterator[Tenant]:
+def tenant(ground: Platform) -> Tenant:
     """The refund example in a namespace of this case's own, with operator and gateway as they should be."""
-    ground.start_operator()
-    ground.start_gateway()
+    world.at_once(ground.start_operator, ground.start_gateway)
     made = Tenant(platform=ground, name=f"refunds-{secrets.token_hex(3)}")
     made.furnish()
-    yield made
-    ground.stop("gateway", "second-gateway", "operator")
+    return made

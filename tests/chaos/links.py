@@ -10,7 +10,6 @@ and cut as well. One asyncio loop in a thread of its own runs all links; flags a
 
 import asyncio
 import contextlib
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -142,10 +141,3 @@ def running() -> Iterator[Links]:
         yield links
     finally:
         links.stop()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

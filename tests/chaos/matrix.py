@@ -16,8 +16,8 @@ import asyncpg  # type: ignore[import-untyped]
 import nats.errors
 
 from hack.local import postgres
+from hack.local.api import RefusedError
 from tests.chaos import cases, faults, scenarios, stage
-from tests.chaos.api import RefusedError
 from tests.chaos.cases import Case
 from tests.chaos.checker import evidence, rules
 from tests.chaos.checker.rules import Expected, Finding

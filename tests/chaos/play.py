@@ -16,8 +16,8 @@ from typing import Any
 
 import yaml
 
+from hack.local.api import GROUP, RefusedError
 from hack.local.world import APPROVER, OVER, REQUESTER
-from tests.chaos.api import GROUP, RefusedError
 from tests.chaos.stage import HERE, Stage
 
 WAIT_SECONDS = 150.0

@@ -27,9 +27,10 @@ from hack.cluster import progress
 from hack.cluster.errors import StartFailed
 from hack.cluster.processes import Component, Identity
 from hack.local import models, postgres, programs, world
+from hack.local.api import Api
 from hack.local.platform import REPOSITORY, SYSTEM_NAMESPACE, Platform
+from keelstep.testing import ports
 from tests.chaos import launch, links, switchboard
-from tests.chaos.api import Api
 from tests.chaos.links import Links
 from tests.chaos.switchboard import Switchboard
 
@@ -65,18 +66,12 @@ class Stage:
         ]
         self._has_plane = threading.Event()
         self._has_plane.set()
-        self._people: dict[str, Api] = {}
 
     # people
 
     def person(self, name: str) -> Api:
         """The API server as somebody; `admin` may do everything."""
-        if name not in self._people:
-            plane = self.platform.plane
-            pair = plane.client_pair(name, ("system:masters",) if name == "admin" else ())
-            port = plane.plan.ports["kube-apiserver"]
-            self._people[name] = Api(port, plane.ca_file, pair.certificate, pair.key)
-        return self._people[name]
+        return self.platform.api(name)
 
     # programs
 
@@ -263,12 +258,12 @@ class Stage:
             "gateway-3",
             "projector",
         ):
-            self.links.open(f"{name}-broker", links.free_port(), places.broker_port)
+            self.links.open(f"{name}-broker", ports.one(), places.broker_port)
         apiserver = self.platform.plane.plan.ports["kube-apiserver"]
         for name in ("operator-1", "operator-2", "gateway-1", "gateway-2", "gateway-3"):
-            self.links.open(f"{name}-kubernetes", links.free_port(), apiserver)
-        self.links.open("gateway-shop", links.free_port(), places.shop_port)
-        self.links.open("gateway-model", links.free_port(), places.model_port)
+            self.links.open(f"{name}-kubernetes", ports.one(), apiserver)
+        self.links.open("gateway-shop", ports.one(), places.shop_port)
+        self.links.open("gateway-model", ports.one(), places.model_port)
         name = ".s.PGSQL.5432"
         self.links.open("projector-postgres", self._sockets / name, places.postgres / name)
 

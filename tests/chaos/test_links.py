@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 from tests.chaos import links
 from tests.chaos.links import Link
 
@@ -44,7 +44,7 @@ def echo() -> Iterator[_Server]:
 def link(echo: _Server) -> Iterator[Link]:
     """A link to it."""
     with links.running() as every:
-        yield every.open("echo", links.free_port(), echo.server_address[1])
+        yield every.open("echo", ports.one(), echo.server_address[1])
 
 
 def _connected(link: Link) -> socket.socket:

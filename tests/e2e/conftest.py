@@ -19,9 +19,7 @@ _TRACE = b"Traceback (most recent call last)"
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Cluster, broker, operator, gateway, views, shop and model."""
     with world.running(tmp_path_factory.mktemp("e2e"), *SCRIPTS) as started:
-        started.start_operator()
-        started.start_gateway()
-        started.start_views()
+        world.at_once(started.start_operator, started.start_gateway, started.start_views)
         yield started
 
 

@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hack.local import world
 from hack.local.platform import Platform
+from keelstep.testing import ports
 from keelstep.testing.scraping import Scrape
-from tests.integration.store.collector import Collector, collecting, free_port
+from tests.integration.store.collector import Collector, collecting
 
 PROGRAMS = ("operator", "gateway", "projector", "views")
-_ANSWER_SECONDS = 10
+_ANSWER_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,17 +57,17 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(binary: Path, folder: Path, ports: dict[str, int]) -> Iterator[Prometheus]:
+def prometheus(binary: Path, folder: Path, listening: dict[str, int]) -> Iterator[Prometheus]:
     """A Prometheus that scrapes these programs twice a second while the block lasts."""
     folder.mkdir()
     scraped = [
         {"job_name": program, "static_configs": [{"targets": [f"127.0.0.1:{port}"]}]}
-        for program, port in ports.items()
+        for program, port in listening.items()
     ]
     file = folder / "prometheus.yaml"
     timing = {"scrape_interval": "500ms", "scrape_timeout": "400ms"}
     file.write_text(json.dumps({"global": timing, "scrape_configs": scraped}))  # JSON is YAML
-    port = free_port()
+    port = ports.one()
     arguments = (
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'data'}",
@@ -107,11 +109,12 @@ def collector() -> Iterator[Collector]:
 
 def start(platform: Platform, endpoint: str) -> dict[str, int]:
     """Start every program with its metrics, the projector with its traces; the ports of the metrics."""
-    ports = {program: Scrape().port for program in PROGRAMS}
-    served = {program: {"KEELSTEP_METRICS_PORT": str(port)} for program, port in ports.items()}
-    platform.start_operator(**served["operator"])
-    platform.start_gateway(**served["gateway"])
-    platform.start_views(
-        projector={**served["projector"], "KEELSTEP_OTLP_ENDPOINT": endpoint}, views=served["views"]
+    listening = {program: Scrape().port for program in PROGRAMS}
+    served = {program: {"KEELSTEP_METRICS_PORT": str(port)} for program, port in listening.items()}
+    projector = {**served["projector"], "KEELSTEP_OTLP_ENDPOINT": endpoint}
+    world.at_once(
+        lambda: platform.start_operator(**served["operator"]),
+        lambda: platform.start_gateway(**served["gateway"]),
+        lambda: platform.start_views(projector=projector, views=served["views"]),
     )
-    return ports
+    return listening

@@ -55,7 +55,7 @@ def begun(tenant: Tenant, name: str) -> Run:
 
 def token_of(tenant: Tenant, name: str) -> Credentials:
     """The identity in the Secret of a run's first attempt."""
-    secret = tenant.get("secret", f"{name}-a1-identity")
+    secret = tenant.get("secrets", f"{name}-a1-identity")
     return Credentials.parse(base64.b64decode(secret["data"]["identity.creds"]).decode())
 
 
@@ -204,7 +204,7 @@ def test_past_an_event_of_a_newer_program_nothing_is_decided(
     assert person.until_told(shared, name, "Undecidable")["type"] == "Warning"
 
     def has_left() -> bool:
-        return bool(shared.get("pod", f"{name}-a1")["status"]["phase"] == "Succeeded")
+        return bool(shared.get("pods", f"{name}-a1")["status"]["phase"] == "Succeeded")
 
     shared.until("its runner to leave", has_left)
     judged = person.keelstep(shared, "verify", name)

@@ -96,7 +96,7 @@ def test_an_approval(sentence: str, waiting: str, shared: Tenant) -> None:
     said = person.refusal(shared.person(who), *person.decide(shared, waiting, **how))
     assert says in said
     assert len(said.splitlines()) == 1, said
-    gate = shared.get("approvalgate", waiting)
+    gate = shared.get("approvalgates", waiting)
     assert (gate["spec"].get("decisions", []), gate["status"]["phase"]) == ([], "Pending")
     assert shared.refunds() == before
 
@@ -128,7 +128,7 @@ def test_an_approval_after_expiry_is_refused_and_nothing_is_done(tenant: Tenant)
     tenant.apply(tenant.person(AUTHOR), [hasty])
 
     def is_known() -> bool:
-        found = tenant.get("toolcontract", "refund.issue")
+        found = tenant.get("toolcontracts", "refund.issue")
         return bool(found["status"].get("observedGeneration") == found["metadata"]["generation"])
 
     tenant.until("the changed contract to be known", is_known)
@@ -152,7 +152,7 @@ def test_an_approval_after_expiry_is_refused_and_nothing_is_done(tenant: Tenant)
 
 def test_a_gate_made_in_advance_is_refused(waiting: str, shared: Tenant) -> None:
     """Not even an administrator makes a gate: an approval that nobody asked for cannot be lying about."""
-    forged = shared.get("approvalgate", waiting)
+    forged = shared.get("approvalgates", waiting)
     forged = {
         "apiVersion": forged["apiVersion"],
         "kind": forged["kind"],

@@ -56,7 +56,7 @@ def impatient(shared: Tenant) -> Tenant:
     shared.apply(shared.person(AUTHOR), [person.changed(credit, TOOL, changes)])
 
     def is_known() -> bool:
-        found = shared.get("toolcontract", TOOL)
+        found = shared.get("toolcontracts", TOOL)
         seen = found["status"].get("observedGeneration")
         return bool(seen == found["metadata"]["generation"])
 

@@ -27,9 +27,7 @@ PROGRAMS = ("operator", "gateway", "projector", "views")
 def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A whole keelstep whose broker will be lost."""
     with world.running(tmp_path_factory.mktemp("disaster")) as started:
-        started.start_operator()
-        started.start_gateway()
-        started.start_views()
+        world.at_once(started.start_operator, started.start_gateway, started.start_views)
         yield started
 
 

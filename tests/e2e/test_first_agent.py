@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import ports
 from hack.local.platform import Platform
+from keelstep.testing import ports
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "first-agent.md"

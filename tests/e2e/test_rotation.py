@@ -7,6 +7,7 @@ import base64
 import subprocess
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,8 @@ RUNNERS = ("pods", "-l", "keelstep.io/component=runner")
 def rotated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Everything there is, with two gateways."""
     with world.running(tmp_path_factory.mktemp("rotation")) as started:
-        started.start_operator()
-        started.start_gateway()
-        started.start_gateway("second-gateway")
-        started.start_views()
+        gateways = [partial(started.start_gateway, name) for name in ("gateway", "second-gateway")]
+        world.at_once(started.start_operator, *gateways, started.start_views)
         yield started
 
 
@@ -121,5 +120,5 @@ def keys(folder: Path, *words: str) -> None:
 
 def _verdicts(tenant: Tenant, runs: list[str]) -> dict[str, str]:
     """What `keelstep verify` says of each."""
-    found = {name: tenant.admin.get("executionverifications", name, "-n", tenant.name) for name in runs}
+    found = {name: tenant.get("executionverifications", name) for name in runs}
     return {name: str(each["verdict"]) for name, each in found.items()}

@@ -65,9 +65,11 @@ def old(tmp_path_factory: pytest.TempPathFactory, before: Path) -> Iterator[Plat
     with world.running(tmp_path_factory.mktemp("skew")) as started:
         kinds = ("--server-side", "--force-conflicts", "-f", str(before / "crds"))
         started.kubectl("admin").run("apply", *kinds, shown=False)
-        started.start_operator(PYTHONPATH=path, KEELSTEP_RUNNER_ENV=_runner(before))
-        started.start_gateway(PYTHONPATH=path)
-        started.start_views()
+        world.at_once(
+            lambda: started.start_operator(PYTHONPATH=path, KEELSTEP_RUNNER_ENV=_runner(before)),
+            lambda: started.start_gateway(PYTHONPATH=path),
+            started.start_views,
+        )
         yield started
 
 
@@ -90,7 +92,7 @@ def _goes_through(tenant: Tenant) -> None:
     tenant.until_phase("refund", "Succeeded")
     record.assert_sound(tenant, "refund")
     assert len(tenant.refunds()) == booked + 1
-    verdict = tenant.admin.get("executionverifications", "refund", "-n", tenant.name)
+    verdict = tenant.get("executionverifications", "refund")
     assert verdict["verdict"] == "Verified"
 
 
@@ -114,7 +116,7 @@ def test_a_run_that_begins_after_the_upgrade_goes_through_too(old: Platform, bef
     _upgrade(old, before)
     late = Tenant(platform=old, name="skew-late")
     late.furnish()
-    assert "maxBytes" in late.get("toolcontract", "refund.issue")["spec"]["present"], (
+    assert "maxBytes" in late.get("toolcontracts", "refund.issue")["spec"]["present"], (
         "written by the API server"
     )
     for tenant in (there, late):

@@ -93,7 +93,7 @@ def _play(tenant: Tenant, prometheus: Prometheus | None) -> None:
     tenant.answer(tenant.until_gate("refund-rejected"), "Rejected")
     for run in RUNS:
         tenant.until_phase(run, "Succeeded")
-        tenant.admin.run("get", "executiontraces", run, "-n", tenant.name, shown=False)
+        tenant.get("executiontraces", run)
 
 
 @pytest.fixture(scope="module")

@@ -38,9 +38,7 @@ ANSWERED = Counter({("reply", "1042"): 1})
 def own_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A whole keelstep that these tests may break."""
     with world.running(tmp_path_factory.mktemp("truth")) as started:
-        started.start_operator()
-        started.start_gateway()
-        started.start_views()
+        world.at_once(started.start_operator, started.start_gateway, started.start_views)
         yield started
 
 
@@ -139,9 +137,9 @@ def _assert_still_killed(scene: Scene) -> None:
         [{**scene.example(scenes.KILLED), "metadata": {"name": "late", "namespace": tenant.name}}],
     )
     tenant.until("the new run to wait", lambda: tenant.status("late").get("reason") == "StrategyKilled")
-    killed = tenant.get("agentstrategy", "runaway-agent")["status"]["killSwitch"]
+    killed = tenant.get("agentstrategies", "runaway-agent")["status"]["killSwitch"]
     assert killed["engaged"]
-    assert tenant.get("approvalgate", killed["gate"])["status"]["phase"] == "Pending"
+    assert tenant.get("approvalgates", killed["gate"])["status"]["phase"] == "Pending"
 
 
 def _lose_etcd(platform: Platform) -> None:

@@ -113,4 +113,4 @@ def test_a_run_with_a_question_to_a_person_happens_in_pods_of_a_restricted_names
 
 
 def _address(tenant: Tenant, pod: str) -> str:
-    return str(tenant.get("pod", pod)["status"].get("podIP", ""))
+    return str(tenant.get("pods", pod)["status"].get("podIP", ""))

@@ -7,7 +7,8 @@ import urllib.request
 
 import pytest
 
-from hack.cluster import lifecycle, ports
+from hack.cluster import lifecycle
+from keelstep.testing import ports
 from tests.integration.cluster.conftest import Kubectl, until
 from tests.node import conftest
 
@@ -67,7 +68,7 @@ def test_logs_and_exec_work(kubectl: Kubectl) -> None:
 def test_a_port_is_forwarded(kubectl: Kubectl) -> None:
     """What a person opens in a browser."""
     conftest.serve(kubectl, "window", "view")
-    (port,) = ports.pick(1)
+    port = ports.one()
     command = [str(kubectl.program), "--kubeconfig", str(kubectl.kubeconfig), "-n", kubectl.namespace]
     with subprocess.Popen(
         [*command, "port-forward", "--address", "127.0.0.1", "pod/window", f"{port}:8080"],

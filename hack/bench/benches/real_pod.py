@@ -95,7 +95,7 @@ def run(place: Place) -> Result:
 def _once(stage: Stage, log: Path, name: str) -> list[float]:
     """One run; milliseconds after `kubectl apply` was begun, in the order of STEPS, never falling."""
     applied_at = time.time_ns()
-    stage.tenant.apply(stage.tenant.person(REQUESTER), [stage.manifest("small-claim", name)])
+    stage.tenant.person(REQUESTER).apply(stage.manifest("small-claim", name))
     seen = stage.watcher.run(name)
     stage.until(f"{name} to be over", lambda: seen.is_over)
     stored = stage.watcher.read(TENANT, seen.xid)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from hack.cluster import ports, settings
+from hack.cluster import settings
+from keelstep.testing import ports
 from keelstep.testing.postgres import RunningPostgres
 
 READY_SECONDS = 120.0

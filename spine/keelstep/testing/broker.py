@@ -1,4 +1,4 @@
-"""How does a test get a real broker? A nats-server of its own, with an installation, on a port the server chooses.
+"""How does a test get a real broker? A nats-server of its own, with an installation, on a port that was free.
 
 Nothing here imitates the server; `kill` and `restart` do to it what happens to servers. Several servers are in `cluster`.
 """
@@ -45,7 +45,7 @@ class RunningBroker(Clients):
         await self.stop()
 
     async def start(self) -> None:
-        """Start the server and wait until it listens; the first time on any free port, later on the same."""
+        """Start the server and wait until it listens."""
         await self._server.start()
 
     async def stop(self) -> None:

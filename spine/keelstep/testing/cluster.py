@@ -6,7 +6,6 @@ Each server can be ended, frozen, wiped and started again by itself. Nothing her
 import asyncio
 import contextlib
 import shutil
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,7 +19,7 @@ from keelstep import errors
 from keelstep.log import installation, jetstream, streams, subjects
 from keelstep.log.identities import Role
 from keelstep.log.installation import Node
-from keelstep.testing import eventually, natsserver
+from keelstep.testing import eventually, natsserver, ports
 from keelstep.testing.clients import Clients
 
 REPLICAS = 3
@@ -83,9 +82,9 @@ class RunningCluster(Clients):
     nodes: Mapping[str, natsserver.Process] = field(init=False)
 
     def __post_init__(self) -> None:
-        ports = _free(2 * REPLICAS)
+        picked = ports.pick(2 * REPLICAS)
         nodes = [
-            Node(name=f"nats-{number}", port=ports[2 * number], cluster_port=ports[2 * number + 1])
+            Node(name=f"nats-{number}", port=picked[2 * number], cluster_port=picked[2 * number + 1])
             for number in range(REPLICAS)
         ]
         self.installation = installation.create(self.folder / "installation", nodes=nodes)
@@ -247,12 +246,3 @@ async def _copies(nc: Client, servers: set[str]) -> dict[str, dict[str, tuple[in
         }
         for answer in await _everybody(nc, "JSZ", about, servers, _Holding)
     }
-
-
-def _free(count: int) -> list[int]:
-    """Ports that nobody listens on at this moment."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [int(each.getsockname()[1]) for each in sockets]

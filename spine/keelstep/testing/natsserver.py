@@ -10,12 +10,13 @@ import shutil
 import signal
 import sysconfig
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from keelstep import errors
+from keelstep.testing import ports
 
 _START_SECONDS = 60
 _STOP_SECONDS = 20
@@ -43,8 +44,8 @@ class Process:
 
     configuration: Path
     folder: Path
-    port: int = -1
-    """Where it listens; -1 lets it choose, the first time."""
+    port: int = field(default_factory=ports.one)
+    """Where it listens, after a restart too."""
     name: str = "nats-server"
     _process: asyncio.subprocess.Process | None = None
 
@@ -54,7 +55,7 @@ class Process:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start the server and wait until it listens; the first time on any free port, later on the same."""
+        """Start the server and wait until it listens."""
         with (self.folder / f"{self.name}.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 str(binary()),
@@ -64,7 +65,7 @@ class Process:
                 stdout=output,
                 stderr=output,
             )
-        self.port = await self._listening()
+        await self._listening()
 
     async def stop(self) -> None:
         """End the server as an administrator would."""
@@ -75,24 +76,28 @@ class Process:
         await self._end(signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop the server's clock for it: connections stay open and nothing answers."""
+        """Stop the server's clock for it: connections stay open and nothing answers, from when this returns."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not _stands_still(self._process.pid):  # a thread on another core goes on until it is told
+            assert time.monotonic() < deadline, "the server stands still"
+            time.sleep(_PAUSE_SECONDS / 10)
 
     def thaw(self) -> None:
         """Let a frozen server go on."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
-    async def _listening(self) -> int:
-        """The port, once the server says that it listens."""
+    async def _listening(self) -> None:
+        """Return once the server says that it listens."""
         assert self._process is not None
         file = self.folder / f"nats-server_{self._process.pid}.ports"
         deadline = time.monotonic() + _START_SECONDS
         while time.monotonic() < deadline and self._process.returncode is None:
             with contextlib.suppress(FileNotFoundError, msgspec.DecodeError):
-                ports = msgspec.json.decode(file.read_bytes(), type=dict[str, list[str]])
-                return int(ports["nats"][0].rpartition(":")[2])
+                msgspec.json.decode(file.read_bytes(), type=dict[str, list[str]])
+                return
             await asyncio.sleep(_PAUSE_SECONDS)
         output = (self.folder / f"{self.name}.log").read_text()[-2000:]
         raise errors.BrokerUnavailableError(f"nats-server did not start:\n{output}")
@@ -109,3 +114,9 @@ class Process:
                 await process.wait()
         (self.folder / f"nats-server_{process.pid}.ports").unlink(missing_ok=True)
         self._process = None
+
+
+def _stands_still(pid: int) -> bool:
+    """Every thread of a process is stopped."""
+    stats = [each.read_text() for each in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(each.rpartition(") ")[2].startswith("T") for each in stats)

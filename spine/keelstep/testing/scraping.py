@@ -1,22 +1,19 @@
 """What does a program tell Prometheus? Its metrics, read over HTTP as a scrape would."""
 
 import asyncio
-import socket
 import urllib.error
 import urllib.request
 
 from prometheus_client import parser
 
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 
 
 class Scrape:
     """The metrics of a program that was told to serve them on a port that was free a moment ago."""
 
     def __init__(self) -> None:
-        with socket.socket() as taken:
-            taken.bind(("127.0.0.1", 0))
-            self.port: int = taken.getsockname()[1]
+        self.port = ports.one()
 
     async def text(self) -> str:
         """All of them."""
@@ -36,11 +33,11 @@ class Scrape:
         async def is_there() -> bool:
             try:
                 return await self.of(name, **labels) >= at_least
-            except (urllib.error.URLError, ConnectionError):
+            except (urllib.error.URLError, ConnectionError, TimeoutError):
                 return False
 
         await eventually.awaited(is_there, f"{name} of at least {at_least}", within_seconds=60)
 
     def _read(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30) as response:
             return str(response.read(), "utf-8")

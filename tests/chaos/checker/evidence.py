@@ -19,7 +19,7 @@ import asyncpg  # type: ignore[import-untyped]
 import nats
 from nats.aio.client import Client
 
-from tests.chaos.api import GROUP, Api
+from hack.local.api import GROUP, Api
 
 _TIMEOUT_SECONDS = 5.0
 

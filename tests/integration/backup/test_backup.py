@@ -151,7 +151,7 @@ async def test_no_operator_makes_an_empty_stream_beside_a_full_one(disaster: Dis
     """A restore that was interrupted, or a lost disk: an empty CONTROL would have forgotten every kill."""
     await _told(disaster, tenant)
     admin = await disaster.broker.administrator()
-    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=5)
+    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=60)
     nc = await disaster.broker.connect(Role.OPERATOR)
     with pytest.raises(
         errors.StreamDiffersError, match="stream CONTROL is gone, and NAMES, OBJ, SPINE-0 hold"

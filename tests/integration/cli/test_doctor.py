@@ -68,7 +68,7 @@ async def test_a_lost_stream_and_an_old_schema_are_found(
 ) -> None:
     """Exit 1, and each names its fix."""
     admin = await own_broker.administrator()
-    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=5)
+    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=60)
     creds = str(own_broker.installation.credentials_file(Role.READER))
     dsn = await postgres.new_database()
     said = await terminal.type(

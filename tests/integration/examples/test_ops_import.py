@@ -13,8 +13,7 @@ import yaml
 from aiohttp import test_utils
 
 from examples.ops import fleet, render
-from hack.cluster import ports
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 from tests.integration.cli import program
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,7 +23,7 @@ TOKEN = "generated-for-this-test"
 @pytest_asyncio.fixture(loop_scope="session", scope="module")
 async def alerts() -> AsyncIterator[str]:
     """The alerts, as a process of their own; their address."""
-    [port] = ports.pick(1)
+    port = ports.one()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "examples.ops.alerts", "--port", str(port)), cwd=ROOT
     )

@@ -16,7 +16,7 @@ REFUND = {"order": "1071", "amount": "189.00", "reason": "damaged"}
 
 
 async def _wait_booked(shop: testing.Shop, key: str) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not await asking.booked(shop, key):  # noqa: ASYNC110 the condition is in another process
             await asyncio.sleep(0.01)
 

@@ -10,6 +10,6 @@ from keelstep_gateway import presence
 
 async def info(nc: Client, owner: str) -> dict[str, Any]:
     """One gateway's INFO."""
-    message = await nc.request(f"$SRV.INFO.{presence.NAME}.{owner}", timeout=5)
+    message = await nc.request(f"$SRV.INFO.{presence.NAME}.{owner}", timeout=60)
     found: dict[str, Any] = msgspec.json.decode(message.data)
     return found

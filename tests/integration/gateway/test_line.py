@@ -28,7 +28,7 @@ async def test_who_comes_just_as_the_line_has_emptied_is_served(stage: Stage, te
             await ticket.granted
             line.leave(ticket)
             next_one = await comes_as_it_ends(line, tenant)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await next_one.granted
             line.leave(next_one)
     finally:

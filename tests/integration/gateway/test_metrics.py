@@ -95,7 +95,7 @@ async def test_a_start_beside_finished_runs_reads_only_what_is_open(
     await left.claimed(plan)
     odd = await own_begin()
     subject = f"spine.0.{odd.tenant}.{odd.xid}.gw"
-    await odd.stage.other.request(subject, b"not an event, and without a type", timeout=5)
+    await odd.stage.other.request(subject, b"not an event, and without a type", timeout=60)
     scrape = Scrape()
     async with own_fleet.gateway(metrics_port=str(scrape.port)) as program:
         await eventually.true(lambda: program.logged("open_calls_listed"), "the sweep has begun")

@@ -12,6 +12,7 @@ from keelstep.imports import draft
 from keelstep.imports.mcp import listing
 from keelstep.imports.mcp.listing import Server
 from keelstep.kinds.contract import ToolContractSpec
+from keelstep.testing import ports
 from tests.integration.cli import program
 from tests.integration.gateway.transports import sdk
 
@@ -86,7 +87,7 @@ SERVED: dict[str, tuple[str, list[str], str]] = {
 async def test_an_example_server_is_imported_by_http(example: str, examples: Path) -> None:
     """From its address."""
     folder, arguments, name = SERVED[example]
-    port = sdk.free_port()
+    port = ports.one()
     async with sdk.serving(examples, examples / folder, [*arguments, "--port", str(port)], port) as url:
         found = contracts((await program.run("contract", "import", "mcp", url)).output)
     server = found[name].transport.mcp

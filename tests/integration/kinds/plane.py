@@ -89,7 +89,7 @@ class Governed:
             [str(self.plane.kubectl), f"--kubeconfig={who.kubeconfig}", *arguments],
             capture_output=True,
             text=True,
-            timeout=DEADLINE_SECONDS,
+            timeout=2 * DEADLINE_SECONDS,
             check=False,
         )
         return Spoken(done.returncode, done.stdout, done.stderr)
@@ -153,7 +153,7 @@ def start(folder: Path) -> Governed:
 def _install(bare: Governed) -> None:
     folders = [f"--filename={ROOT / name}" for name in ("crds", "policies/rbac", "policies/admission")]
     assert bare.kubectl("apply", "--server-side", *folders).output
-    established = ("--for=condition=Established", "--timeout=30s", f"--filename={ROOT / 'crds'}")
+    established = ("--for=condition=Established", "--timeout=60s", f"--filename={ROOT / 'crds'}")
     assert bare.kubectl("wait", *established).output
 
 

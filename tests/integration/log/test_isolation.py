@@ -209,5 +209,5 @@ async def test_within_one_account_the_same_trick_deletes_a_stream(own_broker: Ru
 
 
 async def _ask(played: Stage, payload: bytes) -> bytes:
-    answer = await played.attacker.request(played.call(), payload, timeout=10)
+    answer = await played.attacker.request(played.call(), payload, timeout=60)
     return answer.data

@@ -104,7 +104,7 @@ async def test_a_void_message_changes_nothing_and_is_told(stage: Stage) -> None:
     run, cast = await Cast.begun(stage)
     client = await cast.connect(1)
     subject = f"spine.0.{cast.tenant}.{cast.xid}.a1"
-    await client.request(subject, msgspec.json.encode({"v": 1}), timeout=5)
+    await client.request(subject, msgspec.json.encode({"v": 1}), timeout=60)
     await client.close()
     await cast.model()
 

@@ -29,7 +29,7 @@ def test_deleting_an_execution_in_the_foreground_ends(enforced: plane.Governed, 
         execution["metadata"]["name"],
         f"--namespace={namespace}",
         "--cascade=foreground",
-        "--timeout=20s",
+        "--timeout=60s",
     )
     assert enforced.admin.get(execution).status == 404
     assert enforced.admin.get(gate).status == 404

@@ -1,6 +1,5 @@
 """Who collects traces in the tests? An HTTP server that decodes OTLP's protobuf and answers what the test wants."""
 
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 from opentelemetry.proto.common.v1 import common_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 
 MEDIA_TYPE = "application/x-protobuf"
 
@@ -89,7 +88,7 @@ def accepted(refused: int = 0, why: str = "") -> web.Response:
 @asynccontextmanager
 async def collecting(port: int = 0) -> AsyncIterator[Collector]:
     """A receiver while the context lasts, at a port that stays the same when it is given again."""
-    collector = Collector(port or free_port())
+    collector = Collector(port or ports.one())
     application = web.Application(client_max_size=2**24)
     application.router.add_post("/v1/traces", collector.receive)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -99,13 +98,6 @@ async def collecting(port: int = 0) -> AsyncIterator[Collector]:
         yield collector
     finally:
         await runner.cleanup()
-
-
-def free_port() -> int:
-    """A port at which nothing listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 def _decoded(payload: bytes) -> list[Received]:

@@ -91,7 +91,7 @@ class Stage:
 
     async def last(self) -> int:
         """The stream's last sequence."""
-        reply = await self.nc.request("$JS.API.STREAM.INFO.SPINE-0", b"", timeout=5)
+        reply = await self.nc.request("$JS.API.STREAM.INFO.SPINE-0", b"", timeout=60)
         return int(msgspec.json.decode(reply.data)["state"]["last_seq"])
 
     def projector(self, **options: Any) -> Projector:

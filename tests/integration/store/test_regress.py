@@ -14,7 +14,7 @@ from tests.integration.store.stage import Stage
 
 async def _replaced(stage: Stage) -> Client:
     """The stream is deleted and made anew, as a careless restore would."""
-    await stage.scribe.request("$JS.API.STREAM.DELETE.SPINE-0", b"", timeout=5)
+    await stage.scribe.request("$JS.API.STREAM.DELETE.SPINE-0", b"", timeout=60)
     operator = await stage.broker.connect(Role.OPERATOR)
     await streams.ensure(operator)
     return operator
@@ -22,7 +22,7 @@ async def _replaced(stage: Stage) -> Client:
 
 async def _accepted_created(stage: Stage) -> None:
     """Make the new stream look as old as the lost one, as a restore from a backup does."""
-    reply = await stage.nc.request("$JS.API.STREAM.INFO.SPINE-0", b"", timeout=5)
+    reply = await stage.nc.request("$JS.API.STREAM.INFO.SPINE-0", b"", timeout=60)
     created = reply.data.decode().partition('"created":"')[2].partition('"')[0]
     await stage.connection.execute("UPDATE spine.progress SET incarnation = $1", created)
 

@@ -9,10 +9,10 @@ from aiohttp import web
 from keelstep.events import envelope
 from keelstep.store import rebuild
 from keelstep.store.otlp import mark
-from keelstep.testing import builders, eventually
+from keelstep.testing import builders, eventually, ports
 from keelstep.testing.scraping import Scrape
 from tests.integration.store import samples
-from tests.integration.store.collector import Collector, Received, accepted, collecting, free_port
+from tests.integration.store.collector import Collector, Received, accepted, collecting
 from tests.integration.store.stage import Stage
 from tests.integration.store.test_projector import _decoded_by_an_older_one
 
@@ -115,7 +115,7 @@ async def test_what_was_sent_and_marked_is_not_sent_again(stage: Stage, collecto
 
 async def test_spans_wait_while_nobody_collects_them_and_the_tables_do_not(stage: Stage) -> None:
     """The projector says that they wait and how many; all of them arrive in the end."""
-    scrape, port = Scrape(), free_port()
+    scrape, port = Scrape(), ports.one()
     program = await stage.start(
         KEELSTEP_OTLP_ENDPOINT=f"http://127.0.0.1:{port}", KEELSTEP_METRICS_PORT=str(scrape.port)
     )

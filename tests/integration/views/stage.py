@@ -135,7 +135,7 @@ async def registered(broker: RunningBroker, governed: plane.Governed, folder: Pa
 async def available(views: Views) -> None:
     """Wait until the kube-apiserver forwards the group."""
     name = f"apiservice/{resources.VERSION}.{resources.GROUP}"
-    assert (await views.kubectl("wait", "--for=condition=Available", "--timeout=20s", name)).output
+    assert (await views.kubectl("wait", "--for=condition=Available", "--timeout=60s", name)).output
 
 
 def masked(table: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hack.cluster import errors, files, ports, preflight, processes, programs, settings, toolchain
+from hack.cluster import errors, files, preflight, processes, programs, settings, toolchain
 
 
 def test_settings_follow_the_environment() -> None:
@@ -93,13 +93,6 @@ def test_a_process_is_known_by_more_than_its_pid() -> None:
     finally:
         child.kill()
         child.returncode = 0  # `stop` reaped it already; Popen cannot know.
-
-
-def test_picked_ports_are_free_and_different() -> None:
-    """And below the range that the kernel gives to outgoing connections."""
-    picked = ports.pick(6)
-    assert len(set(picked)) == 6
-    assert all(ports.is_free(port) and port < 32_768 for port in picked)
 
 
 def test_every_shortage_is_named_at_once(tmp_path: Path) -> None:

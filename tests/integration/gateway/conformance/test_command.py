@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from keelstep.kinds import resource
+from keelstep.testing import ports
 from tests.integration.cli import program
 from tests.integration.gateway.conformance import ledger
 from tests.integration.gateway.conformance.ledger import Ledger, Manner
@@ -126,7 +127,7 @@ async def test_without_a_tool_only_the_contract_is_looked_at(tmp_path: Path) -> 
 async def test_a_tool_of_an_mcp_server_is_imported_and_proven(way: str, tmp_path: Path) -> None:
     """By HTTP everything; of a command nothing can be cut in between, and that is said."""
     script = str(HERE / "mcp_ledger.py")
-    port = sdk.free_port()
+    port = ports.one()
     async with sdk.serving(HERE, HERE, ["mcp_ledger", str(port)], port) as url:
         target = [url] if way == "http" else ["--", sys.executable, script]
         text = (await program.run("contract", "import", "mcp", *target)).output

@@ -7,7 +7,6 @@ import asyncio
 import contextlib
 import importlib.metadata
 import os
-import socket
 import subprocess
 import sys
 import tarfile
@@ -48,14 +47,6 @@ def allowing(folder: Path, command: Sequence[str], environment: Sequence[str] = 
     path = folder / "commands.yaml"
     path.write_text(f"commands: [{{command: {list(command)}, environment: {list(environment)}}}]")
     return load_commands(path)
-
-
-def free_port() -> int:
-    """A port that nobody listens on at this moment."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextlib.asynccontextmanager

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from keelstep.domain import drift, outcome
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 from keelstep_gateway.transports import mcp_pins
 from tests.integration.gateway.transports import caller, sdk
 from tests.integration.gateway.transports.caller import Caller, contract
@@ -53,7 +53,7 @@ async def where(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "by standard input":
         yield {"stdio": {"command": [sys.executable, CHANGING, said]}}
         return
-    port = sdk.free_port()
+    port = ports.one()
     module = [__package__ + ".changing_server", said, str(port)]
     root = HERE.parents[3]
     async with sdk.serving(root, root, module, port) as url:

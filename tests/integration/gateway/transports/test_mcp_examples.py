@@ -8,6 +8,7 @@ import pytest
 
 from keelstep.domain import canonical, outcome
 from keelstep.domain.outcome import Answer, NoAnswer
+from keelstep.testing import ports
 from tests.integration.gateway.transports import caller, sdk
 from tests.integration.gateway.transports.caller import contract
 from tests.integration.gateway.transports.server import Server
@@ -155,7 +156,7 @@ SERVED: dict[str, Case] = {
 async def test_an_example_is_called_by_http(examples: Path, case: Case) -> None:
     """In a kept session, and in one of its own for each call that may not be repeated."""
     arguments, folder, tool, args, expected = case
-    port = sdk.free_port()
+    port = ports.one()
     async with (
         sdk.serving(examples, examples / folder, [*arguments, "--port", str(port)], port) as url,
         caller.calling() as calls,
@@ -219,7 +220,7 @@ async def test_an_example_answers_with(
 
 async def test_an_example_behind_oauth_is_called_with_a_fetched_token(examples: Path, tmp_path: Path) -> None:
     """Issuer and server are the SDK's own; tokens are for the one resource they name."""
-    port = sdk.free_port()
+    port = ports.one()
     async with (
         sdk.serving(
             examples,

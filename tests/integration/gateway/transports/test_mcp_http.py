@@ -12,9 +12,8 @@ from aiohttp import web
 
 from keelstep.domain import canonical, outcome
 from keelstep.kinds.contract import ToolContractSpec
-from keelstep.testing import eventually
+from keelstep.testing import eventually, ports
 from keelstep_gateway.transports import mcp_http, mcp_sessions
-from tests.integration.gateway.transports import sdk
 from tests.integration.gateway.transports.caller import Caller, contract
 
 LARGE = 50 * 1024 * 1024
@@ -295,7 +294,7 @@ async def test_sessions_that_nobody_uses_are_few(
 
 async def test_a_server_that_is_not_there_was_sent_nothing(calls: Caller) -> None:
     """Nobody listens."""
-    found = await calls.none(tool(f"http://127.0.0.1:{sdk.free_port()}/mcp"))
+    found = await calls.none(tool(f"http://127.0.0.1:{ports.one()}/mcp"))
     assert (found.reason, found.was_sent) == ("ConnectionFailed", False)
 
 
@@ -324,7 +323,7 @@ async def test_a_session_that_the_server_forgot_is_opened_anew(calls: Caller, ba
 
 async def test_a_kept_session_to_a_server_that_went_away_was_sent_nothing(calls: Caller) -> None:
     """The connection for the call could not be made: that is known, also within a session."""
-    port = sdk.free_port()
+    port = ports.one()
     async with serving(port) as bad:
         read = tool(bad.url, idempotency={"mode": "Keyed"})
         await calls.answer(read)

@@ -22,10 +22,11 @@ from aiohttp import web as aioweb
 from keelstep.log.identities import Role
 from keelstep.store import migrate, postgres
 from keelstep.store.projector import Projector
+from keelstep.testing import ports
 from keelstep.testing.postgres import RunningPostgres
 from tests.integration.gateway.driver import Run, Spec, Stage
 from tests.integration.gateway.programs import Fleet
-from tests.integration.gateway.transports import sdk, server
+from tests.integration.gateway.transports import server
 from tests.integration.gateway.transports.server import Server
 from tests.integration.gateway.transports.test_mcp_commands import PROGRAM
 from tests.integration.gateway.transports.test_mcp_http import McpServer, serving
@@ -184,7 +185,7 @@ async def test_no_secret_is_found_anywhere(
         ways = every_way(web, bad, issuer, searched)
         strategy["tools"] = [{"contract": name} for name in ways]
         strategy["limits"] = {**strategy.get("limits", {}), "toolCalls": 100, "steps": 200}
-        port = sdk.free_port()
+        port = ports.one()
         async with own_fleet.gateway(
             stdio_commands=str(listed), log_level="DEBUG", metrics_port=str(port)
         ) as gateway:

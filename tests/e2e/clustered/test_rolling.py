@@ -9,22 +9,20 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import asyncpg  # type: ignore[import-untyped]  # it ships none
-import pytest
 
 from hack.cluster import processes, progress
 from hack.local import postgres, world
 from hack.local.platform import Platform
 from hack.local.world import REQUESTER, Tenant
 from tests.e2e import person, record
+from tests.e2e.clustered.conftest import GATEWAYS
 
 RUNS = int(os.environ.get("KEELSTEP_ROLLING_RUNS", "20"))
 GOAL = "Order 1042 arrived with a chipped mug. The customer would like something for it."
 """A goal that the scripted model knows: it reads, books a credit and replies."""
-GATEWAYS = ("gateway", "second-gateway")
 VIEWS = ("projector", "views", "postgres")
 API_SERVER = "kube-apiserver"
 GRACE_SECONDS = 30.0
@@ -106,21 +104,11 @@ class Roll:
         plane.bring_up(progress.Progress())
 
 
-@pytest.fixture(scope="module")
-def clustered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Everything there is, with more than one of what may be more than one."""
-    with world.running(tmp_path_factory.mktemp("rolling"), brokers=3) as started:
-        started.start_operator()
-        for gateway in GATEWAYS:
-            started.start_gateway(gateway)
-        started.start_views()
-        yield started
-
-
 def test_every_run_succeeds_while_every_part_is_restarted(clustered: Platform) -> None:
     """Each effect is booked once, each log is sound, the views agree, and nothing is left behind."""
     roll = Roll(Tenant(platform=clustered, name="rolling"))
     roll.tenant.furnish()
+    before = len(clustered.ledger())
     begun = time.monotonic()
     roll.ask(RUNS // 2)
     left = RUNS - RUNS // 2
@@ -135,9 +123,9 @@ def test_every_run_succeeds_while_every_part_is_restarted(clustered: Platform) -
     took = f"{time.monotonic() - begun:.0f} s, of which the restarts {rolled:.0f} s"
     print(f"{RUNS} runs took {took}; open at each restart: {roll.open_at}")  # noqa: T201 with -s a person reads it
     assert roll.phases() == {"Succeeded": RUNS}, roll.tenant.described()
-    booked = Counter(booking["key"] for booking in clustered.ledger() if booking["kind"] == "credit")
+    booked = Counter(booking["key"] for booking in clustered.ledger()[before:] if booking["kind"] == "credit")
     assert booked == Counter(_credit(roll.tenant, name) for name in roll.names())
-    roll.tenant.until("the views to agree", lambda: asyncio.run(_succeeded(clustered)) == RUNS)
+    roll.tenant.until("the views to agree", lambda: asyncio.run(_succeeded(roll.tenant)) == RUNS)
     _assert_nothing_is_left(roll)
 
 
@@ -158,11 +146,12 @@ def _are_over(phases: Counter[str]) -> bool:
     return sum(phases[phase] for phase in world.OVER) == RUNS
 
 
-async def _succeeded(platform: Platform) -> int:
+async def _succeeded(tenant: Tenant) -> int:
     """How many runs succeeded, as the views have it."""
-    connection = await asyncpg.connect(postgres.dsn(platform.places.postgres))
+    connection = await asyncpg.connect(postgres.dsn(tenant.platform.places.postgres))
+    count = "SELECT count(*) FROM gold.executions WHERE outcome_success AND tenant = $1"
     try:
-        found: int = await connection.fetchval("SELECT count(*) FROM gold.executions WHERE outcome_success")
+        found: int = await connection.fetchval(count, tenant.name)
         return found
     finally:
         await connection.close()

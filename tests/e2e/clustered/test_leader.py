@@ -1,9 +1,6 @@
 """A keelstep on three brokers: the one that leads is killed in the middle of the example's runs, and nobody notices."""
 
 import asyncio
-from collections.abc import Iterator
-
-import pytest
 
 from hack.local import world
 from hack.local.platform import Platform
@@ -18,20 +15,11 @@ GOAL = "Order 1042 arrived with a chipped mug. The customer would like something
 """A goal that the scripted model knows: it reads, books a credit and replies."""
 
 
-@pytest.fixture(scope="module")
-def clustered(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Every stream is kept by three servers; everything else as ever."""
-    with world.running(tmp_path_factory.mktemp("clustered"), brokers=3) as started:
-        started.start_operator()
-        started.start_gateway()
-        started.start_gateway("second-gateway")
-        yield started
-
-
 def test_the_examples_runs_succeed_while_the_leading_broker_is_killed(clustered: Platform) -> None:
     """Killed while a refund is booked and not answered: it is booked once, and its record is there."""
     tenant = Tenant(platform=clustered, name="three-brokers")
     tenant.furnish()
+    before = len(tenant.refunds())
     tenant.ask(*RUNS)
     gates = {run: tenant.until_gate(run) for run in (GATED, "refund-rejected")}
     clustered.shop("POST", "/faults", {"path": "/refunds", "mode": "hold"})
@@ -44,7 +32,7 @@ def test_the_examples_runs_succeed_while_the_leading_broker_is_killed(clustered:
     for run in RUNS:
         assert tenant.until_phase(run, *world.OVER, seconds=120)["phase"] == "Succeeded", tenant.described()
         record.assert_sound(tenant, run)
-    assert len(tenant.refunds()) == 1
+    assert len(tenant.refunds()) - before == 1
     clustered.start_broker(leader)
     tenant.ask("malformed-arguments")
     assert tenant.until_phase("malformed-arguments", *world.OVER)["phase"] == "Succeeded"
@@ -57,12 +45,14 @@ def test_without_a_majority_nothing_goes_on_and_afterwards_everything_does(clust
     clustered.shop("POST", "/faults", {"path": "/credits", "mode": "hold"})
     person.ask(tenant, "held", GOAL)
     tenant.until("the credit to be booked", lambda: clustered.shop("GET", "/faults/state")["waiting"] > 0)
-    gone = clustered.broker_names[1:]
+    gone, since = clustered.broker_names[1:], len(_said(clustered, "operator"))
     for broker in gone:
         world.kill(clustered, broker)
     clustered.shop("POST", "/faults/release")
     person.ask(tenant, "asked-meanwhile", GOAL)
-    tenant.until("the operator to say so", lambda: "BrokerUnavailable" in _said(clustered, "operator"))
+    tenant.until(
+        "the operator to say so", lambda: "BrokerUnavailable" in _said(clustered, "operator")[since:]
+    )
     assert tenant.status("held")["phase"] == "Running"
     clustered.start_broker(*gone)
     for run in ("held", "asked-meanwhile"):
