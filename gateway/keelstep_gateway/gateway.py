@@ -110,7 +110,7 @@ class Gateway:
         self.evaluator = Evaluator()
         self.board = Board(nc, self.presence.owner)
         self.limiter = Limiter(board=self.board, breakers=Breakers(board=self.board), metrics=self.metrics)
-        self.purses = Purses(board=self.board, view=self.view)
+        self.purses = Purses(board=self.board, view=self.view, metrics=self.metrics)
         sender = Sender(
             transport=self.transport, credentials=source, evaluator=self.evaluator, drifts=Notes(nc=nc)
         )

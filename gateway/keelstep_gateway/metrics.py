@@ -4,7 +4,7 @@ What calls cost and how they ended is taken from the events as they are stored, 
 that people choose (tools, models, tenants, strategies) are labels up to a bound; what comes after it is `other`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -49,12 +49,16 @@ class Metrics:
     limit_seconds: Histogram = field(init=False)
     pauses: Counter = field(init=False)
     shut_out: Counter = field(init=False)
+    daily_ratio: Gauge = field(init=False)
     _gauges: dict[str, Gauge] = field(init=False)
     _tools: scrape.Bound = field(default_factory=scrape.Bound)
     _models: scrape.Bound = field(default_factory=scrape.Bound)
     """Models, and the tenants that use them."""
     _strategies: scrape.Bound = field(default_factory=scrape.Bound)
     """And their tenants."""
+    _tenants: scrape.Bound = field(default_factory=scrape.Bound)
+    _budgeted: set[str] = field(default_factory=set)
+    """Tenants whose day is shown."""
 
     def __post_init__(self) -> None:
         registry = self.registry
@@ -133,7 +137,8 @@ class Metrics:
         )
         self.limit_seconds = Histogram(
             "keelstep_limit_wait_seconds",
-            "How long calls waited for their turn: at a rate, a concurrency, a pause that the tool asked for, or a breaker.",
+            "How long calls waited for their turn, those in vain too: at a rate, a concurrency, a pause that the tool"
+            " asked for, or a breaker.",
             ["tool", "limit"],
             buckets=scrape.CALL_SECONDS,
             registry=registry,
@@ -148,6 +153,12 @@ class Metrics:
             "keelstep_breaker_refusals_total",
             "Calls that were not made because their tool keeps failing.",
             ["tool"],
+            registry=registry,
+        )
+        self.daily_ratio = Gauge(
+            "agent_daily_budget_ratio",
+            "What gateways have taken of a namespace's budget of today, as a share of it; nothing where it has none.",
+            ["tenant"],
             registry=registry,
         )
         self._gauges = {name: Gauge(name, what, registry=registry) for name, what in LOOKED_UP.items()}
@@ -192,6 +203,18 @@ class Metrics:
     def left_alone(self, tool: str) -> None:
         """A call was not made because its tool keeps failing."""
         self.shut_out.labels(*self._tools.of(tool)).inc()
+
+    def days(self, shares: Mapping[str, float]) -> None:
+        """By tenant, the share of today's budget that is taken; those that have none any more are gone."""
+        found: dict[str, float] = {}
+        for tenant, share in shares.items():
+            (name,) = self._tenants.of(tenant)
+            found[name] = max(share, found.get(name, 0.0))
+        for name in self._budgeted - found.keys():
+            self.daily_ratio.remove(name)
+        for name, share in found.items():
+            self.daily_ratio.labels(name).set(share)
+        self._budgeted = set(found)
 
     def _tool(self, data: types.ToolResult) -> None:
         # a denied call may be of a tool that there is not: its name must not take a place among those that there are

@@ -30,6 +30,8 @@ CLOSED = {
     "error_type": "A class of errors, or a [reason](reasons.md).",
     "how": "Of a tool's call `retried`, or `unknown` where nobody may try again; of a model's `lost`.",
     "kind": "A Kubernetes kind.",
+    "letter": "`Unknown`: nobody knows whether a call happened; `Exhausted`: a call failed to the last; `Run`: it came to"
+    " nothing.",
     "limit": "What a call waited for: `rate`, `concurrency`, `pause` or `breaker`.",
     "outcome": "How it ended: of a run, a request, or a message.",
     "phase": "An Execution's phase.",

@@ -33,9 +33,11 @@ def look(cache: Cache, metrics: Metrics, now: int) -> None:
     phases: Counter[str] = Counter()
     for kind in KINDS:
         found = [each for key in cache.keys(kind) if (each := cache.get(key)) is not None]
-        metrics.stalled.labels(kind).set(sum(map(_is_stalled, found)))
+        metrics.stalled.labels(kind).set(sum(_is(each, "Stalled") for each in found))
         if kind == "Execution":
             phases = Counter(_phase(each, Phase.PENDING) for each in found)
+        elif kind == "ToolContract":
+            metrics.drifted.set(sum(_is(each, "Drifted") for each in found))
         elif kind == "ApprovalGate":
             waiting = [each for each in found if _phase(each, GatePhase.PENDING) == GatePhase.PENDING]
             metrics.reviews.set(len(waiting))
@@ -48,9 +50,9 @@ def _phase(found: Object, first: str) -> str:
     return str(found.get("status", {}).get("phase") or first)
 
 
-def _is_stalled(found: Object) -> bool:
+def _is(found: Object, condition: str) -> bool:
     conditions: list[Any] = found.get("status", {}).get("conditions") or []
-    return any(each.get("type") == "Stalled" and each.get("status") == "True" for each in conditions)
+    return any(each.get("type") == condition and each.get("status") == "True" for each in conditions)
 
 
 def _age_seconds(found: Object, now: int) -> float:

@@ -35,6 +35,7 @@ class Metrics:
     oldest_review: Gauge = field(init=False)
     executions: Gauge = field(init=False)
     stalled: Gauge = field(init=False)
+    drifted: Gauge = field(init=False)
     depth: Gauge = field(init=False)
     leads: Gauge = field(init=False)
     unreadable: Gauge = field(init=False)
@@ -72,6 +73,11 @@ class Metrics:
             "keelstep_stalled_objects",
             "Objects with which nothing goes on before a person acts.",
             ["kind"],
+            registry=mine,
+        )
+        self.drifted = Gauge(
+            "keelstep_drifted_contracts",
+            "Contracts whose tool is not the one that was reviewed; it is not called.",
             registry=mine,
         )
         self.leads = Gauge(

@@ -23,8 +23,12 @@ OUTAGES = {
     "fleet: Model calls that failed, an hour A",
     "machinery: Decided again, an hour B",
     "machinery: Refusals, an hour A",
+    "machinery: How long they wait A",
+    "machinery: Tools left alone, an hour A",
+    "machinery: Tools left alone, an hour B",
+    "economics: Of the day's budget A",
 }
-"""Queries that have an answer only once something went wrong."""
+"""Queries that have an answer only once something went wrong, or is limited."""
 IDENTITY = ("execution", "trace_id", "tenant")
 
 

@@ -134,6 +134,7 @@ class Limiter:
         except _Late:
             found.leave()
             why = found.waited_for or "breaker"
+            self.metrics.waited(asked.tool, why, begun)
             message = f"{asked.tool} has waited for its turn ({why}) as long as it may"
             raise errors.Waiting("LimitReached", message, 1.0) from None
         except _Gone:

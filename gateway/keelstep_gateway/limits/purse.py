@@ -20,6 +20,7 @@ from keelstep.events import clock
 from keelstep.log import subjects
 from keelstep.log.limits import Board
 from keelstep.log.view import View
+from keelstep_gateway.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +59,7 @@ class Purses:
 
     board: Board
     view: View
+    metrics: Metrics
     _of: dict[tuple[str, str], _Purse] = field(default_factory=dict)
 
     async def reserve(self, tenant: str, micro_usd: int) -> Reserved | None:
@@ -83,10 +85,11 @@ class Purses:
         return Reserved(purse, micro_usd)
 
     async def run(self) -> None:
-        """Give back what lies idle; returns only when cancelled."""
+        """Give back what lies idle, and show what is taken; returns only when cancelled."""
         while True:
             await asyncio.sleep(IDLE_SECONDS)
             await self.give_back(IDLE_SECONDS)
+            self.metrics.days(self._shares())
 
     async def give_back(self, idle_seconds: float = 0) -> None:
         """Give back what is left in every purse that was not used for so long; what calls cost beyond it is taken then."""
@@ -104,6 +107,17 @@ class Purses:
         today = daily.name(self.board.now())
         for key in [key for key, purse in self._of.items() if key[1] < today and not purse.micro_usd]:
             del self._of[key]
+
+    def _shares(self) -> dict[str, float]:
+        """By tenant, what all gateways have taken of today's budget, as a share of it."""
+        found, today = {}, daily.name(self.board.now())
+        for subject, record in self.board.every(Day).items():
+            _, _, tenant, day = subject.split(".")
+            said = self.view.budget(tenant)
+            if said and day == today:
+                cap = money.micro_usd(said)
+                found[tenant] = record.taken_micro_usd / cap if cap else 1.0
+        return found
 
     async def _take(self, tenant: str, day: str, cap: int, missing: int) -> int:
         taken = 0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from keelstep import scrape
-from keelstep.domain import execution
+from keelstep.domain import deadletters, execution
 from keelstep.domain.reasons import messages
 from keelstep.domain.state import Gate, State
 from keelstep.events import clock, types
@@ -24,6 +24,8 @@ NEWS_SECONDS = 3_600
 OUTCOMES = ("succeeded", "failed", "cancelled", "killed")
 VERDICTS = ("approved", "rejected", "expired", "withdrawn")
 """Both are there from a strategy's first run on: a series that begins at 1 shows no increase."""
+LETTERS: tuple[deadletters.Kind, ...] = ("Unknown", "Exhausted", "Run")
+"""What a run that is over can leave; one with an event that nobody here knows is not over."""
 _OWNERS = ("strategy", "tenant")
 _USD = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 50.0)
 _RATIO = (0.1, 0.25, 0.5, 0.8, 0.95, 1.0, 1.25, 1.5, 2.0)
@@ -49,6 +51,7 @@ class Metrics:
     run_steps: Histogram = field(init=False)
     verdicts: Counter = field(init=False)
     gate_seconds: Histogram = field(init=False)
+    letters: Counter = field(init=False)
     messages: Counter = field(init=False)
     voids: Counter = field(init=False)
     commit_seconds: Histogram = field(init=False)
@@ -111,6 +114,13 @@ class Metrics:
             "From a question to its decision.",
             _OWNERS,
             buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+
+        self.letters = Counter(
+            "agent_dead_letters_total",
+            "What ended badly in a run that is over, and waits for a person.",
+            [*_OWNERS, "letter"],
             registry=registry,
         )
 
@@ -207,10 +217,14 @@ class Metrics:
                     self.ended.labels(*owners, outcome)
                 for verdict in VERDICTS:
                     self.verdicts.labels(*owners, verdict)
+                for letter in LETTERS:
+                    self.letters.labels(*owners, letter)
             case types.GateDecided():
                 owners = self._owned(after)
                 self.verdicts.labels(*owners, event.data.verdict).inc()
                 self.gate_seconds.labels(*owners).observe(event.data.latency_ms / 1_000)
+            case types.ToolResult() if after.is_over and event.data.status == "unknown":
+                self.letters.labels(*self._owned(after), "Unknown").inc()
             case _ if event.type in ("exec.finished", "exec.killed") and after.started is not None:
                 self._end(after, after.started)
 
@@ -224,6 +238,8 @@ class Metrics:
         if started.budget_micro_usd:
             self.run_ratio.labels(*owners).observe(after.spent_micro_usd / started.budget_micro_usd)
         self.run_steps.labels(*owners).observe(after.step)
+        for letter in deadletters.of(after):
+            self.letters.labels(*owners, letter.kind).inc()
 
     def _owned(self, state: State) -> tuple[str, ...]:
         assert state.started is not None

@@ -43,7 +43,7 @@ async def test_a_whole_installation_is_well(
     found = _by_name(await terminal.type("doctor", "-o", "json", *words))
     assert {name for name, check in found.items() if check["result"] != "ok"} == UNSEEN
     assert found["kind Execution"]["finding"] == "installed and current"
-    for stream in ("SPINE-0", "OBJ", "NAMES", "CONTROL"):
+    for stream in ("SPINE-0", "OBJ", "NAMES", "CONTROL", "LIMITS"):
         assert "messages" in found[f"stream {stream}"]["finding"]
     assert "the broker's" in found["clock"]["finding"]
     assert " of " in found["disk"]["finding"]
@@ -68,7 +68,8 @@ async def test_a_lost_stream_and_an_old_schema_are_found(
 ) -> None:
     """Exit 1, and each names its fix."""
     admin = await own_broker.administrator()
-    await admin.request("$JS.API.STREAM.DELETE.CONTROL", b"", timeout=60)
+    for stream in ("CONTROL", "LIMITS"):
+        await admin.request(f"$JS.API.STREAM.DELETE.{stream}", b"", timeout=60)
     creds = str(own_broker.installation.credentials_file(Role.READER))
     dsn = await postgres.new_database()
     said = await terminal.type(
@@ -78,6 +79,7 @@ async def test_a_lost_stream_and_an_old_schema_are_found(
     found = {check["check"]: check for check in json.loads(said.stdout)}
     assert found["stream CONTROL"]["result"] == "fail"
     assert "restore it" in found["stream CONTROL"]["fix"]
+    assert "makes it anew" in found["stream LIMITS"]["fix"]
     assert found["database"]["fix"] == "start keelstep-projector of this version"
 
 

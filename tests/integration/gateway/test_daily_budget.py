@@ -18,6 +18,7 @@ from keelstep.log.limits import Board
 from keelstep.log.reader import StreamReader
 from keelstep.log.view import View
 from keelstep.testing import eventually
+from keelstep.testing.scraping import Scrape
 from keelstep_gateway.limits.purse import Purses
 from tests.integration.gateway import answering, service
 from tests.integration.gateway.answering import Answer, Tool
@@ -256,3 +257,28 @@ async def test_what_a_call_cost_beyond_its_estimate_is_the_days(stage: Stage, te
     finally:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_how_much_of_a_day_is_spent_is_shown(
+    own_fleet: Fleet,
+    own_stage: Stage,
+    own_begin: Begin,
+    tool: Tool,
+    contracts: dict[str, Spec],
+    strategy: Spec,
+    tenant: str,
+) -> None:
+    """As a share of the budget, before it is used up, and no more once there is none."""
+    thing(tool, contracts, strategy, "0.005")
+    scrape = Scrape()
+    async with own_fleet.gateway(metrics_port=str(scrape.port)) as gateway:
+
+        async def shows(share: float) -> bool:
+            return await scrape.of("agent_daily_budget_ratio", tenant=tenant) == share
+
+        await may_spend(own_stage, tenant, "0.02", gateway)
+        run = await own_begin()
+        assert await called(run, await run.plan(("thing.make", {}))) == ("ok", "")
+        await eventually.awaited(lambda: shows(0.25), "the day is shown")
+        await may_spend(own_stage, tenant, "", gateway)
+        await eventually.awaited(lambda: shows(0), "the day is shown no more")

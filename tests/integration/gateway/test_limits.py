@@ -15,6 +15,7 @@ from keelstep.events import clock, envelope, types
 from keelstep.log import ask, jetstream, subjects
 from keelstep.log.reader import StreamReader
 from keelstep.testing import eventually
+from keelstep.testing.scraping import Scrape
 from tests.integration.gateway import answering, crowd
 from tests.integration.gateway.answering import Answer, Tool
 from tests.integration.gateway.conftest import Begin
@@ -135,9 +136,10 @@ async def test_who_waits_is_told_what_for_and_can_be_cancelled(
 
 
 async def test_a_call_that_has_waited_as_long_as_it_may_is_refused_for_now(
-    gateway: Program, begin: Begin, tool: Tool, contracts: dict[str, Spec], strategy: Spec
+    own_fleet: Fleet, own_begin: Begin, tool: Tool, contracts: dict[str, Spec], strategy: Spec
 ) -> None:
-    """Its runner asks again: it is no result, and nothing was claimed."""
+    """Its runner asks again: it is no result, and nothing was claimed. What it waited counts."""
+    scrape = Scrape()
     thing(
         tool.url,
         contracts,
@@ -146,12 +148,14 @@ async def test_a_call_that_has_waited_as_long_as_it_may_is_refused_for_now(
         timeoutSeconds=1,
         failurePolicy={"maxAttempts": 1},
     )
-    first, plan = await planned(begin)
-    assert (await first.result(plan)).status == "ok"
-    run, plan = await planned(begin)
-    refusal = (await run.tool(plan, patience_seconds=30)).refusal
-    assert (refusal.reason, refusal.is_transient) == ("LimitReached", True)
-    assert "tool.called" not in await run.types()
+    async with own_fleet.gateway(metrics_port=str(scrape.port)):
+        first, plan = await planned(own_begin)
+        assert (await first.result(plan)).status == "ok"
+        run, plan = await planned(own_begin)
+        refusal = (await run.tool(plan, patience_seconds=30)).refusal
+        assert (refusal.reason, refusal.is_transient) == ("LimitReached", True)
+        assert "tool.called" not in await run.types()
+        assert await scrape.of("keelstep_limit_wait_seconds_sum", tool="thing.make", limit="rate") >= 1
 
 
 async def test_a_rate_outlives_the_gateway_that_used_it_up(

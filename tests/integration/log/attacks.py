@@ -19,6 +19,8 @@ SAY: dict[str, Callable[[Scene], str]] = {
     "store a revision": lambda s: subjects.revision(s.tenant, DIGEST),
     "bind a name": lambda s: subjects.name(s.tenant, "refund"),
     "write control state": lambda s: subjects.control("tenant", s.tenant),
+    "give back a day's money": lambda s: subjects.money(s.tenant, "2026-11-21"),
+    "close a breaker": lambda s: subjects.breaker(s.tenant, "refund.issue"),
     "delete the stream": lambda s: "$JS.API.STREAM.DELETE.SPINE-0",
     "purge the stream": lambda s: "$JS.API.STREAM.PURGE.SPINE-0",
     "update the stream": lambda s: "$JS.API.STREAM.UPDATE.SPINE-0",
@@ -50,6 +52,7 @@ HEAR: dict[str, Callable[[Scene], str]] = {
     "the stream's own messages": lambda s: "$JS.>",
     "the system account's messages": lambda s: "$SYS.>",
     "control state": lambda s: "control.>",
+    "what everybody has used of the limits": lambda s: "limits.>",
 }
 """Subscriptions that the broker refuses outright."""
 
@@ -62,6 +65,7 @@ REPLY: dict[str, Callable[[Scene], str]] = {
     "store an object of another execution": lambda s: subjects.obj(s.tenant, s.victim, "1" * 64),
     "write control state": lambda s: subjects.control("tenant", s.tenant),
     "bind a name": lambda s: subjects.name(s.tenant, "refund"),
+    "give back a day's money": lambda s: subjects.money(s.tenant, "2026-11-21"),
     "call as another execution": lambda s: s.call(s.victim),
     "write into the operator's inbox": lambda s: f"{identities.inbox(Role.OPERATOR)}.private",
     "change an account": lambda s: "$SYS.REQ.CLAIMS.UPDATE",

@@ -132,6 +132,16 @@ def test_names_that_people_choose_are_bounded() -> None:
     assert len(tools) == scrape.MOST_NAMES + 1
 
 
+def test_the_day_of_a_tenant_is_shown_while_it_has_a_budget() -> None:
+    """A budget that is taken away, or a day that is over, leaves no line behind."""
+    found = Metrics()
+    found.days({"shop": 0.25, "ops": 1.0})
+    assert counted(found, "agent_daily_budget_ratio", tenant="shop") == 0.25
+    found.days({"shop": 0.5})
+    assert counted(found, "agent_daily_budget_ratio", tenant="shop") == 0.5
+    assert found.registry.get_sample_value("agent_daily_budget_ratio", {"tenant": "ops"}) is None
+
+
 def test_names_that_a_model_invents_take_no_place() -> None:
     """A call of a tool that there is not is denied; what is counted are those that there are."""
     found = Metrics()

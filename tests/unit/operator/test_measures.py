@@ -67,6 +67,15 @@ def test_what_waits_for_a_person_to_act_is_counted() -> None:
     assert gauge(shown, "keelstep_stalled_objects", kind="AgentStrategy") == 1
 
 
+def test_contracts_of_tools_that_are_not_the_reviewed_ones_are_counted() -> None:
+    """By the condition that everybody sees; gone once it is."""
+    drifted = [{"type": "Drifted", "status": "True"}]
+    shown = measured(found("ToolContract", "a", conditions=drifted), found("ToolContract", "b"))
+    assert gauge(shown, "keelstep_drifted_contracts") == 1
+    measured(found("ToolContract", "a"), metrics=shown)
+    assert gauge(shown, "keelstep_drifted_contracts") == 0
+
+
 def test_every_kill_scope_is_there_before_anything_was_killed() -> None:
     """An alert on a series that does not exist cannot say that it is well."""
     assert gauge(Metrics(), "agent_kill_switch_active", scope="tenant") == 0

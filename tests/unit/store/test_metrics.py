@@ -1,10 +1,10 @@
 """Does the projector count what logs say, each event once, under names that cannot grow without end?"""
 
 from keelstep import scrape
-from keelstep.events import clock
+from keelstep.events import clock, types
 from keelstep.store import fold
 from keelstep.store.lag import Lag
-from keelstep.store.metrics import NEWS_SECONDS, Metrics
+from keelstep.store.metrics import LETTERS, NEWS_SECONDS, Metrics
 from keelstep.testing import builders
 from keelstep.testing.builders import LogBuilder
 from tests.unit.store.test_rows import judged
@@ -56,6 +56,26 @@ def test_a_run_that_did_not_succeed_is_counted_by_how_it_ended() -> None:
     assert counted(found, "agent_runs_ended_total", outcome="failed", **OWNERS) == 1
     assert counted(found, "agent_runs_ended_total", outcome="killed", **OWNERS) == 1
     assert counted(found, "agent_run_duration_seconds_count", success="false", **OWNERS) == 2
+
+
+def test_what_a_run_leaves_to_people_is_counted_once_it_is_over() -> None:
+    """By what it is, with what becomes known after the end; a run that succeeded in spite of it leaves nothing."""
+    lost = types.Error(reason="Timeout", message="too late", error_class="Timeout")
+    begun = builders.log("x1").started().attempt().model().plan("credit.grant").claim(key="k1")
+    doubted = begun.killed().result(status="unknown", idempotency_key="k1", error=lost)
+    begun = builders.log("x2").started().attempt().model().plan("credit.grant").claim(key="k2")
+    failed = begun.result(status="failed", idempotency_key="k2", error=lost).finished(
+        "failed", reason="Failed"
+    )
+    fine = builders.log("x3").started().attempt().finished()
+    found = projected(doubted, failed, fine)
+    assert {
+        letter: counted(found, "agent_dead_letters_total", letter=letter, **OWNERS) for letter in LETTERS
+    } == {
+        "Unknown": 1,
+        "Exhausted": 1,
+        "Run": 1,
+    }
 
 
 def test_the_time_that_people_took_is_not_the_runs() -> None:

@@ -86,6 +86,7 @@ async def look(
             subjects.OBJECTS_STREAM,
             subjects.NAMES_STREAM,
             subjects.CONTROL_STREAM,
+            subjects.LIMITS_STREAM,
         ):
             yield await _stream(nc, stream)
         restored = await streams.restored_at(nc)
@@ -158,9 +159,12 @@ async def _stream(nc: Client, name: str) -> Check:
         found = await jetstream.call(nc, f"STREAM.INFO.{name}", type=_Stream)
     except errors.BrokerError as error:
         if error.code == jetstream.STREAM_NOT_FOUND:
-            return check.fail(
-                about, "does not exist", "start the operator; if it was there before, restore it"
+            fix = (
+                "start the operator, which makes it anew; until then no call begins that has a limit"
+                if name == subjects.LIMITS_STREAM
+                else "start the operator; if it was there before, restore it"
             )
+            return check.fail(about, "does not exist", fix)
         return check.fail(about, error.message)
     wanted = {**streams.settings_of(name), "num_replicas": found.config.get("num_replicas")}
     told = streams.differences(wanted, found.config)
