@@ -1,7 +1,8 @@
 """Which files make the site? The pages of `docs/`, and every file of the repository that they link to.
 
 Links are written for the repository, where pages lie beside what they speak of; here they are turned to where each file
-lies on the site. It must not change a word of a page.
+lies on the site. What belongs to a list's item is indented as GitHub reads it, by the width of the item's mark; the site's
+generator wants four. It must not change a word of a page.
 """
 
 import os
@@ -16,6 +17,9 @@ _MOVED = {"README.md": "index.md", "docs/README.md": "pages.md"}
 _FENCE = re.compile(r"^( *)(```+|~~~+)")
 _LINK = re.compile(r"(?<!!)\]\(([^)\s#]*)(#[^)\s]*)?\)")
 _CODE = re.compile(r"`[^`\n]*`")
+_ITEM = re.compile(r"^(?:[-*]|[0-9]+\.) +(?=\S)")
+_DEPTH = 4
+"""By how much the generator wants an item's own lines indented."""
 
 
 def stage(root: Path, target: Path) -> list[str]:
@@ -91,8 +95,23 @@ def _turned(root: Path, name: str, text: str) -> tuple[str, list[str], list[str]
         linked.append(wanted)
         return f"]({os.path.relpath(site_path(root, wanted), here)}{anchor})"
 
-    lines = [_outside_code(line, turn) if is_prose else line for line, is_prose in prose(text)]
+    lines = [_outside_code(line, turn) if is_prose else line for line, is_prose in prose(deepened(text))]
     return "".join(lines), linked, missing
+
+
+def deepened(text: str) -> str:
+    """The page with what belongs to an item of a list, its blocks of code above all, as deep as the generator wants it."""
+    width = 0
+    lines = []
+    for line, is_prose in prose(text):
+        item = _ITEM.match(line) if is_prose else None
+        if item:
+            width = len(item[0])
+        elif line.strip() and not line.startswith(" " * width):
+            width = 0
+        own = width and not item and line.strip()
+        lines.append(" " * (_DEPTH - width) + line if own else line)
+    return "".join(lines)
 
 
 def _outside_code(line: str, turn: Callable[[re.Match[str]], str]) -> str:

@@ -49,6 +49,28 @@ def test_what_only_looks_like_a_link_is_left_alone(repository: Path, tmp_path: P
     assert (tmp_path / "pages/page.md").read_text() == text
 
 
+def test_what_belongs_to_an_item_of_a_list_stays_in_it() -> None:
+    """GitHub is content with the width of the item's mark, the generator is not: steps would all be number one."""
+    steps = "1. Look.\n\n   ```sh\n   keelstep status\n     -A\n   ```\n\n2. Then\n   act.\n\n"
+    text = f"{steps}```\n- no item\n  x\n```\n- a\n  b\n"
+    assert stage.deepened(text) == (
+        "1. Look.\n\n    ```sh\n    keelstep status\n      -A\n    ```\n\n2. Then\n    act.\n\n"
+        "```\n- no item\n  x\n```\n- a\n    b\n"
+    )
+
+
+def test_no_list_of_ours_is_torn_by_a_block_of_code(tmp_path: Path) -> None:
+    """In the pages as they are staged."""
+    stage.stage(docs.ROOT, tmp_path / "pages")
+    torn = [
+        f"{path.name}: {line}"
+        for path in (tmp_path / "pages").rglob("*.md")
+        for line in path.read_text().splitlines()
+        if re.match(r"^ {1,3}```", line)
+    ]
+    assert torn == []
+
+
 def test_a_page_that_nobody_has_placed_is_found_under_more(repository: Path, tmp_path: Path) -> None:
     """By its own heading."""
     staged = stage.stage(repository, tmp_path / "pages")
