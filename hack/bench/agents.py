@@ -30,6 +30,7 @@ from keelstep.events.frame import Stored
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
 from keelstep.log import subjects
+from keelstep.log.client import Connection
 from keelstep.log.identities import Role
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
@@ -129,7 +130,7 @@ class Run:
 
     hands: Hands
     xid: str
-    runner: Client
+    runner: Connection
     _logs: dict[str, Log] = field(default_factory=dict)
 
     def log(self, writer: str) -> Log:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 import msgspec
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from keelstep import errors
 from keelstep.events import frame
-from keelstep.log import ask, jetstream, subjects
+from keelstep.log import ask, client, subjects
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +40,7 @@ class Answer:
 class Gateway:
     """The gateways, as one attempt may reach them; also where it reads its log."""
 
-    nc: Client
+    nc: client.Connection
     shard: int
     tenant: str
     xid: str
@@ -114,15 +113,16 @@ class Gateway:
 
     async def _once(self, verb: str, subject: str, payload: bytes) -> Answer | None:
         """One request; None where no gateway is there, or it fell silent."""
+        replies: asyncio.Queue[Msg | None] = asyncio.Queue()
         try:
-            inbox = self.nc.new_inbox()
-            subscription = await self.nc.subscribe(inbox)
-            try:
+            await self.nc.listen()
+            with self.nc.expecting(replies.put_nowait) as inbox:
                 await self.nc.publish(subject, payload, reply=inbox)
                 while True:
-                    message = await jetstream.cancellable(
-                        subscription.next_msg(timeout=self.patience_seconds)
-                    )
+                    async with asyncio.timeout(self.patience_seconds):
+                        message = await replies.get()
+                    if message is None:
+                        raise errors.BrokerClosedError
                     found = _read(message)
                     if found is None:  # nobody listens, or an answer that is no answer of ours
                         await asyncio.sleep(REPEAT_SECONDS)
@@ -131,12 +131,7 @@ class Gateway:
                         return found
                     if found.payload:
                         _tell_waiting(verb, found.payload)
-            finally:
-                with contextlib.suppress(
-                    nats.errors.Error
-                ):  # the connection may be gone, and the inbox with it
-                    await subscription.unsubscribe()
-        except nats.errors.TimeoutError:
+        except TimeoutError:
             return None
         except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
             raise errors.BrokerClosedError from error

@@ -20,7 +20,7 @@ from nats.aio.client import Client
 
 from keelstep import errors
 from keelstep.events import clock
-from keelstep.log import jetstream, subjects
+from keelstep.log import client, jetstream, subjects
 from keelstep.log.tokens import Credentials, Key
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ async def connect(
     on_disconnect: Callback | None = None,
     on_reconnect: Callback | None = None,
     on_closed: Callback | None = None,
-) -> Client:
+) -> client.Connection:
     """A connection that reconnects for ever; a credentials file is read again each time, as it may hold new ones.
 
     `url` may name several servers of one cluster, separated by commas: any of them will do, and when one goes the
@@ -63,11 +63,11 @@ async def connect(
     """
     addresses = servers(url)
     _current(credentials, name)  # a missing or broken file is a person's mistake, not a broker that is away
-    client = _Client()
+    opened = client.Connection()
     refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    watcher = _Watcher(name, refused, on_error, client if isinstance(credentials, Credentials) else None)
+    watcher = _Watcher(name, refused, on_error, opened if isinstance(credentials, Credentials) else None)
     jwt, sign = _proof(credentials, name)
-    attempt = client.connect(
+    attempt = opened.connect(
         servers=addresses,
         name=name,
         user_jwt_cb=jwt,
@@ -92,11 +92,11 @@ async def connect(
         opening.result()
         watcher.is_open = True
         refused.cancel()
-        return client
+        return opened
     opening.cancel()
     with contextlib.suppress(asyncio.CancelledError, nats.errors.Error, OSError):
         await opening
-    await client.close()
+    await opened.close()
     if refused.done():
         raise errors.IdentityRefusedError(
             f"the broker at {url} refused the identity of {name}: {refused.result()}"
@@ -160,35 +160,6 @@ async def check_clock(nc: Client, now: Callable[[], int]) -> None:
 
 class _Timed(msgspec.Struct, frozen=True):
     ts: str
-
-
-class _Client(Client):
-    """The library's client, where it stops half way.
-
-    At a message whose headers it cannot read its reader would end, and hear nothing more: whoever may publish chooses
-    those bytes, and a stored message comes back after every new connection. And a connection that breaks under the
-    last bytes of `close` would stay half open: whoever waits for a message waits for ever, and nobody is told.
-    """
-
-    async def _close(self, status: int, do_cbs: bool = True) -> None:
-        try:
-            await super()._close(status, do_cbs)
-        except OSError:
-            self._status = Client.DISCONNECTED  # else the library takes it for closed and does nothing
-            await super()._close(status, do_cbs)
-
-    async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
-        try:
-            found: dict[str, str] | None = await super()._process_headers(headers)
-        except Exception:  # noqa: BLE001 whatever it is, the next message must be read
-            return _readable(headers)
-        return found
-
-
-def _readable(headers: bytes) -> dict[str, str]:
-    """What can be read of a message's headers; the broker's own come last and stand on lines of their own."""
-    lines = (line.decode("utf-8", "replace").partition(":") for line in headers.split(b"\r\n")[1:])
-    return {name.strip(): value.strip() for name, colon, value in lines if colon}
 
 
 class _Watcher:

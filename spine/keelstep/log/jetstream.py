@@ -224,7 +224,7 @@ async def request(
     # the library adds headers of its own to a dict it is given
     own = dict(headers) if headers else None
     try:
-        return await cancellable(nc.request(subject, payload, timeout=timeout, headers=own))
+        return await nc.request(subject, payload, timeout=timeout, headers=own)
     except (nats.errors.Error, TimeoutError) as error:
         raise broker_error(error, subject) from error
 

@@ -11,7 +11,6 @@ from nats.aio.client import Client
 
 from keelstep import errors
 from keelstep.events import envelope
-from keelstep.log import jetstream
 
 TIMEOUT_SECONDS = 2.0
 _WRONG_SEQUENCE = frozenset({10071, 10164})
@@ -56,9 +55,7 @@ async def send(nc: Client, subject: str, payload: bytes, headers: dict[str, str]
     if nc.is_closed:
         raise errors.BrokerClosedError
     try:
-        reply = await jetstream.cancellable(
-            nc.request(subject, payload, timeout=TIMEOUT_SECONDS, headers=headers)
-        )
+        reply = await nc.request(subject, payload, timeout=TIMEOUT_SECONDS, headers=headers)
     except (nats.errors.TimeoutError, nats.errors.NoRespondersError) as error:
         return Ack(why=type(error).__name__)
     except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
-
 from keelstep.events import clock
 from keelstep.log import connection, identities, jetstream, tokens
+from keelstep.log.client import Connection
 from keelstep.log.identities import Role
 from keelstep.log.installation import Installation
 from keelstep.log.tokens import Claims, Credentials, Key
@@ -23,21 +22,21 @@ class Clients(ABC):
 
     folder: Path
     installation: Installation = field(init=False)
-    _clients: list[Client] = field(default_factory=list, init=False)
+    _clients: list[Connection] = field(default_factory=list, init=False)
 
     @property
     @abstractmethod
     def url(self) -> str:
         """Where clients connect; several addresses are separated by commas."""
 
-    async def connect(self, role: Role, *, url: str = "", **options: object) -> Client:
+    async def connect(self, role: Role, *, url: str = "", **options: object) -> Connection:
         """A program's connection; with `url` to that server only."""
         file = self.installation.credentials_file(role)
         return await self._connect(url, file, role.value, identities.inbox(role), options)
 
     async def connect_as(
         self, credentials: Credentials, inbox_prefix: str, *, url: str = "", **options: object
-    ) -> Client:
+    ) -> Connection:
         """A connection with any identity; with `url` to that server only."""
         return await self._connect(url, credentials, "test", inbox_prefix, options)
 
@@ -56,7 +55,7 @@ class Clients(ABC):
             key=Key.generate("user"),
         )
 
-    async def administrator(self) -> Client:
+    async def administrator(self) -> Connection:
         """A connection of whoever runs the broker: may do everything, with the key that no program reads."""
         site = self.installation
         signing_key = Key.parse((site.folder / "offline" / "core.nk").read_text())
@@ -98,7 +97,7 @@ class Clients(ABC):
         name: str,
         inbox_prefix: str,
         options: dict[str, object],
-    ) -> Client:
+    ) -> Connection:
         client = await connection.connect(
             url or self.url,
             credentials,

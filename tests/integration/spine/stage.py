@@ -12,6 +12,7 @@ from keelstep.domain.state import State
 from keelstep.events import envelope, types
 from keelstep.events.frame import Stored
 from keelstep.log import connection, identities, subjects
+from keelstep.log.client import Connection
 from keelstep.log.identities import Role
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log, Proposal, Propose, Reader
@@ -45,7 +46,7 @@ class Stage:
             reader = StreamReader(await self.broker.connect(Role.GATEWAY), 0)
         return self._log(nc, reader, Author(subjects.attempt(attempt), 0))
 
-    async def client(self, attempt: int = 1) -> Client:
+    async def client(self, attempt: int = 1) -> Connection:
         """A runner's connection."""
         credentials = self.broker.attempt(self.tenant, self.xid, attempt)
         return await self.broker.connect_as(credentials, subjects.inbox(self.xid, attempt))
