@@ -72,6 +72,7 @@ class Perform:
     spec: ToolContractSpec
     planned: types.PlannedCall
     key: str
+    """Empty for a builtin, which has none."""
     tier: int
     estimate_micro_usd: int
     gate: Gate | None
@@ -161,22 +162,14 @@ def decide_tool(q: Question) -> Verdict:
         if objection is not None:
             return objection
     cap = cap_micro_usd(q.state, q.pinned)
-    # a pure function touches nothing that a rule could protect
-    asked = policy.Subject(
-        state=q.state,
-        pinned=q.pinned,
-        tool=planned.tool,
-        args=q.args,
-        cap_micro_usd=cap,
-        evaluate=q.evaluate,
-    )
-    ruled = policy.judge(q.platform, asked) if not q.asks_runner else None
+    # a pure function touches nothing that a rule could protect, and has nothing to do twice
+    ruled = None if q.asks_runner else _ruled(q, planned, cap)
     if ruled is not None and ruled.effect == "deny":
         return Deny(
             reason=ruled.reason, message=ruled.message or f"rule {ruled.rule} denies it", policy=ruled
         )
-    key = contracts.idempotency_key(state.xid, planned.tool, spec, q.args, q.place)
-    known = None if q.asks_runner else state.keys.get(key)  # a pure function has nothing to do twice
+    key = "" if q.asks_runner else contracts.idempotency_key(state.xid, planned.tool, spec, q.args, q.place)
+    known = state.keys.get(key) if key else None
     if known is not None and known.status == "ok" and _is_usable(q, spec, known.seq):
         return Replay(seq=known.seq, key=key, policy=ruled)
     if known is not None and known.status == "open":
@@ -324,6 +317,19 @@ _OBJECTIONS: Sequence[Callable[[Question, types.PlannedCall, ToolContractSpec], 
     _outcome_unknown,
     _deadline_passed,
 )
+
+
+def _ruled(q: Question, planned: types.PlannedCall, cap_micro_usd: int) -> types.PolicyVerdict | None:
+    """What the rules say; None where there are none."""
+    asked = policy.Subject(
+        state=q.state,
+        pinned=q.pinned,
+        tool=planned.tool,
+        args=q.args,
+        cap_micro_usd=cap_micro_usd,
+        evaluate=q.evaluate,
+    )
+    return policy.judge(q.platform, asked)
 
 
 def _is_usable(q: Question, spec: ToolContractSpec, seq: int) -> bool:

@@ -27,8 +27,9 @@ def ends_run(state: State, pinned: Pinned) -> str:
 def _exhausted(state: State, pinned: Pinned, what: OnExhaust) -> Iterator[tuple[Place, str]]:
     """Calls of the latest plan that came to nothing, and their tools, where the contract says that this follows."""
     plan = state.plan
-    for call in plan.steps if plan is not None else ():
-        assert plan is not None
+    if plan is None or not any(spec.failure_policy.on_exhaust is what for spec in pinned.contracts.values()):
+        return  # the question is asked before every call: a long plan is not gone through for nothing
+    for call in plan.steps:
         place = (plan.seq, call.index)
         spec = pinned.contracts.get(call.tool)
         if spec is None or spec.failure_policy.on_exhaust is not what:

@@ -81,27 +81,17 @@ def compile_schema(document: Mapping[str, Any]) -> Schema:
 
 def of_revision(document: Mapping[str, Any]) -> Schema:
     """As `compile_schema`, found by the object itself: only for a document that nobody changes, as of a revision."""
-    return _of_same(_Same(document))
+    known = _KNOWN.get(id(document))
+    if known is None:
+        if len(_KNOWN) >= _MOST_KNOWN:
+            _KNOWN.clear()
+        known = _KNOWN[id(document)] = document, compile_schema(document)
+    return known[1]
 
 
-class _Same:
-    """A document that equals itself alone; kept, so that no other takes its identity."""
-
-    __slots__ = ("document",)
-
-    def __init__(self, document: Mapping[str, Any]) -> None:
-        self.document = document
-
-    def __hash__(self) -> int:
-        return id(self.document)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.document is self.document
-
-
-@functools.lru_cache(maxsize=2048)
-def _of_same(same: _Same) -> Schema:
-    return compile_schema(same.document)
+_KNOWN: dict[int, tuple[Mapping[str, Any], Schema]] = {}
+"""By identity; each document is kept beside its schema, so that no other takes its identity."""
+_MOST_KNOWN = 2048
 
 
 @functools.lru_cache(maxsize=2048)

@@ -227,7 +227,10 @@ class State(Part, frozen=True, gc=False):
     def is_plan_resolved(self) -> bool:
         """True where no planned call still waits for its result."""
         plan = self.plan
-        return plan is None or all((plan.seq, call.index) in self.results for call in plan.steps)
+        if plan is None:
+            return True
+        # from the last one on: calls are made in order, so that of a plan under way the first look tells
+        return all((plan.seq, call.index) in self.results for call in reversed(plan.steps))
 
     @property
     def questions(self) -> tuple[Gate, ...]:

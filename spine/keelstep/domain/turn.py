@@ -222,18 +222,19 @@ def _appeal(state: State, pinned: Pinned, place: Place) -> Question:
 def _next_call(state: State, pinned: Pinned) -> Action:
     plan = state.plan
     assert plan is not None
-    waiting = [call for call in plan.steps if (plan.seq, call.index) not in state.results]
-    if _needs_gate(state, pinned, waiting[0]) or state.pending_gates:
+    waiting = (call for call in plan.steps if (plan.seq, call.index) not in state.results)
+    first = next(waiting)
+    if _needs_gate(state, pinned, first) or state.pending_gates:
         questions = [
             Question(plan_seq=plan.seq, index=call.index, tier=_tier(state, pinned, call))
-            for call in waiting
+            for call in (first, *waiting)
             if _needs_gate(state, pinned, call)
         ]
         return AskGates(questions=questions) if questions else Stop(reason="Parked")
-    pin = state.pins.get(waiting[0].tool)
+    pin = state.pins.get(first.tool)
     if pin is not None and pin.builtin:
-        return Evaluate(plan_seq=plan.seq, index=waiting[0].index)
-    return AskTool(plan_seq=plan.seq, index=waiting[0].index)
+        return Evaluate(plan_seq=plan.seq, index=first.index)
+    return AskTool(plan_seq=plan.seq, index=first.index)
 
 
 def _tier(state: State, pinned: Pinned, call: types.PlannedCall) -> int:

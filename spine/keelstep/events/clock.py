@@ -27,12 +27,18 @@ def boot() -> int:
 def text(nanoseconds: int) -> str:
     """RFC 3339 with microseconds: `2026-11-21T08:00:00.123456Z`."""
     seconds, rest = divmod(nanoseconds, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"
+    return f"{_seconds(seconds)}.{rest // 1000:06d}Z"
 
 
 def whole(nanoseconds: int) -> str:
     """RFC 3339 in whole seconds, as Kubernetes writes it: `2026-11-21T08:00:00Z`."""
-    return f"{datetime.fromtimestamp(nanoseconds // SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{_seconds(nanoseconds // SECOND)}Z"
+
+
+@functools.lru_cache(maxsize=64)
+def _seconds(seconds: int) -> str:
+    """Many events are of the same second, and to write it costs more than all else of an envelope."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 @functools.lru_cache(maxsize=1024)

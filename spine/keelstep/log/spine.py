@@ -128,6 +128,11 @@ class Log:
     _early: dict[int, int] = field(init=False, default_factory=dict)
     """What was heard while a publish is undetermined: it may be that one. Position and the broker's time."""
     _is_publishing: bool = field(init=False, default=False)
+    _subject: str = field(init=False)
+    """Where our events go."""
+    _every_subject: str = field(init=False)
+    """Where every writer's do."""
+    _program: str = field(init=False)
     _vouch: validity.Vouch = field(init=False)
     _is_trusted: bool = field(init=False, default=False)
     """The keyring has vouched for an append of ours, so it will for every other: the key stays the same."""
@@ -137,6 +142,9 @@ class Log:
 
     def __post_init__(self) -> None:
         self.state = self._read = execution.begin(self.xid, self.tenant)
+        self._subject = subjects.spine(self.author.shard, self.tenant, self.xid, self.author.writer)
+        self._every_subject = subjects.spine(self.author.shard, self.tenant, self.xid, "*")
+        self._program = points.program(self.author.writer)
         self._vouch = vouch_with(self.keyring, self.tenant, self.xid, self.author.shard)
 
     @property
@@ -192,11 +200,10 @@ class Log:
                 proposal = propose(self.state)
                 if proposal is None:
                     return None
-                program = points.program(self.author.writer)
-                points.reached(f"{program}.before.{proposal.type}")
+                points.reached(f"{self._program}.before.{proposal.type}")
                 stored = await self._publish(proposal.type, self._build(proposal), has_happened)
                 if stored is not None:
-                    points.reached(f"{program}.after.{proposal.type}")
+                    points.reached(f"{self._program}.after.{proposal.type}")
                     return stored
 
     def _build(self, proposal: Proposal) -> bytes:
@@ -228,12 +235,11 @@ class Log:
 
     async def _publish(self, type_name: str, payload: bytes, has_happened: bool) -> envelope.Event | None:
         """Publish until stored, or until others' events are found instead (None). Outcomes 1 to 3 of the fence."""
-        subject = subjects.spine(self.author.shard, self.tenant, self.xid, self.author.writer)
         expected = self.state.position
-        signature = self.author.signer.sign(subject, payload) if self.author.signer else ""
+        signature = self.author.signer.sign(self._subject, payload) if self.author.signer else ""
         headers = {
             EXPECTED: str(expected),
-            EXPECTED_SUBJECT: subjects.spine(self.author.shard, self.tenant, self.xid, "*"),
+            EXPECTED_SUBJECT: self._every_subject,
             TYPE_HEADER: type_name,
         }
         if signature:
@@ -243,7 +249,7 @@ class Log:
             refusals: int | None = 0
             for pause in _pauses():
                 asked_at = clock.boot()
-                ack = await publish.send(self.nc, subject, payload, headers)
+                ack = await publish.send(self.nc, self._subject, payload, headers)
                 if ack.position:
                     return self._stored(payload, signature, ack.position, asked_at)
                 found, news = await self._look_for(payload, expected, ack.last)
