@@ -260,7 +260,7 @@ class Calls:
         pinned = {pin.digest for pin in state.pins.values()}
         if state.started is None or wish.digest not in pinned | {state.started.strategy_digest}:
             return answers.refuse("NotPinned", "the run did not pin that revision")
-        return answers.Payload(payload=await self.executions.objects.get_revision(asker.tenant, wish.digest))
+        return answers.Payload(payload=await self.executions.revision(asker.tenant, wish.digest))
 
     async def _events(self, hold: Hold, after: int, position: int) -> bytes:
         """What is stored after a position, as frames; the message at `position` among it, or the chunk is full."""

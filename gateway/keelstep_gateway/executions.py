@@ -21,7 +21,7 @@ from keelstep.events import signing, types, value
 from keelstep.events.frame import Stored
 from keelstep.kinds.contract import ToolContractSpec
 from keelstep.kinds.strategy import AgentStrategySpec
-from keelstep.log import follow
+from keelstep.log import follow, subjects
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Author, Log
@@ -72,7 +72,8 @@ class Executions:
     """Those and every other that somebody still works with: two holds on one execution would not know each other's
     flights."""
     _revisions: OrderedDict[str, Any] = field(default_factory=OrderedDict)
-    _arguments: Payloads = field(default_factory=Payloads)
+    _payloads: Payloads = field(default_factory=Payloads)
+    """Planned arguments, and revisions as runners ask for them."""
     _turn: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
@@ -152,6 +153,21 @@ class Executions:
         )
         return hold.pinned
 
+    async def revision(self, tenant: str, digest: str) -> bytes:
+        """A revision's bytes, checked against their digest: what is kept stays true, and every run of an agent asks for it.
+
+        Raises:
+            errors.PayloadMissingError: it is not in the store.
+            errors.ObjectForgedError: other bytes lie at its address.
+            errors.BrokerError: it could not be read.
+        """
+        key = (tenant, subjects.REVISIONS, digest)
+        payload = self._payloads.get(key)
+        if payload is None:
+            payload = await self.objects.get_revision(tenant, digest)
+            self._payloads.keep(key, payload)
+        return payload
+
     async def arguments(self, hold: Hold, sealed: value.Value) -> tuple[dict[str, Any], str]:
         """A planned call's arguments; where they cannot be used, why.
 
@@ -161,7 +177,7 @@ class Executions:
         if sealed.size > MOST_ARGUMENTS_BYTES:
             return {}, f"they are {sealed.size} bytes; at most {MOST_ARGUMENTS_BYTES}"
         key = (hold.tenant, hold.xid, sealed.digest)
-        payload = self._arguments.get(key)
+        payload = self._payloads.get(key)
         if payload is None:
             try:
                 payload = await self.objects.open(hold.tenant, hold.xid, sealed)
@@ -169,7 +185,7 @@ class Executions:
                 return {}, "they are not in the object store"
             except value.MismatchError:
                 return {}, "they do not match their digest"
-            self._arguments.keep(key, payload)
+            self._payloads.keep(key, payload)
         try:
             document = canonical.loads(payload)
         except ValueError:
@@ -223,7 +239,7 @@ class Executions:
         if known is not None:
             self._revisions.move_to_end(digest)
             return known
-        payload = await self.objects.get_revision(tenant, digest)
+        payload = await self.revision(tenant, digest)
         try:
             found = load(payload)
         except revision.RevisionError as error:

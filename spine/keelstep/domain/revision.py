@@ -8,6 +8,7 @@ program of the release before refuses fields that it does not know. A default th
 of the kinds, nor does a field go (`tests/corpus/defaults`).
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ import pydantic
 
 from keelstep.domain import canonical
 from keelstep.kinds import contract, resource, strategy
+
+_LOADED = 256
+"""Revisions of each kind that are kept loaded: many runs of one process pin the same, and nobody changes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ def build(kind: str, name: str, spec: resource.Model) -> Revision:
     return Revision(payload, canonical.digest(payload))
 
 
+@functools.lru_cache(maxsize=_LOADED)
 def load_strategy(payload: bytes) -> tuple[str, strategy.AgentStrategySpec]:
     """Name and spec of a strategy's revision.
 
@@ -60,6 +65,7 @@ def load_strategy(payload: bytes) -> tuple[str, strategy.AgentStrategySpec]:
         raise RevisionError(f"strategy {name}: {error.error_count()} problems") from error
 
 
+@functools.lru_cache(maxsize=_LOADED)
 def load_contract(payload: bytes) -> tuple[str, contract.ToolContractSpec]:
     """Name and spec of a contract's revision.
 
