@@ -20,6 +20,7 @@ from keelstep.log.view import View
 from keelstep.testing import eventually
 from keelstep.testing.scraping import Scrape
 from keelstep_gateway.limits.purse import Purses
+from keelstep_gateway.metrics import Metrics
 from tests.integration.gateway import answering, service
 from tests.integration.gateway.answering import Answer, Tool
 from tests.integration.gateway.conftest import Begin
@@ -247,7 +248,7 @@ async def test_what_a_call_cost_beyond_its_estimate_is_the_days(stage: Stage, te
     following = asyncio.create_task(view.run())
     try:
         await eventually.true(lambda: view.budget(tenant), "the budget is known")
-        purses = Purses(board=board, view=view)
+        purses = Purses(board=board, view=view, metrics=Metrics())
         reserved = await purses.reserve(tenant, 1_000)
         assert reserved is not None
         reserved.settle(70_000)
