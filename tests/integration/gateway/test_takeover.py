@@ -124,9 +124,11 @@ async def test_a_claim_of_an_ended_run_still_ends(gateway: Program, begin: Begin
 
 
 async def test_a_living_gateway_takes_over_what_another_left_in_mid_call(
-    own_fleet: Fleet, own_begin: Begin, shop: Shop
+    own_fleet: Fleet, own_begin: Begin, shop: Shop, contracts: dict[str, Spec]
 ) -> None:
     """kill -9 while the tool works: the other one sees it by itself, whether or not the runner asks again."""
+    # else the first one tries again itself while the other one is slow to start
+    contracts[CREDIT[0]]["timeoutSeconds"] = 120
     run = await own_begin()
     plan = await run.plan(CREDIT)
     await shop.fault("/credits", "hold")
