@@ -142,6 +142,16 @@ def prepare(values: Mapping[str, Any], functions: Functions) -> Prepared:
         raise EvaluationError(str(error)) from error
 
 
+def fields(source: str, variable: str) -> frozenset[str] | None:
+    """Which fields of a variable an expression may look at; None where it may look at all of it.
+
+    By the text alone: where the name stands for anything else, a field too many is named, never one too few. A call such
+    as `args.size()` looks at all.
+    """
+    named = re.findall(rf"\b{variable}\b(?:{_GAP}\.{_GAP}([A-Za-z_]\w*)(?!\w|{_GAP}\())?", source)
+    return frozenset(named) if all(named) else None
+
+
 def is_plain(source: str | None) -> bool:
     """Has it no macro for certain? One that only mentions the name of one may have it."""
     return source is None or _WORD.search(source) is None

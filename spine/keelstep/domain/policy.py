@@ -12,7 +12,7 @@
 """
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +61,22 @@ class Rule:
 
     name: str
     when: cel.Expression
-    speaks_of: frozenset[str]
-    """Which of `VARIABLES`: to convert the others would cost more than all rules together."""
     effect: Effect
     message: str
+
+
+Needs = Mapping[str, frozenset[str] | None]
+"""Which of `VARIABLES`, and which of their fields, None for all; to convert the others for CEL would cost more than all
+rules together."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rules:
+    """A list of rules, compiled."""
+
+    each: tuple[Rule, ...]
+    needs: Needs
+    """What those speak of that are evaluated at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +206,9 @@ def evaluate(
     elsewhere: cel.Evaluate = cel.here,
 ) -> types.PolicyVerdict:
     """What these rules say, given what they may speak of: the stricter of the platform's word and the contract's."""
-    spoken = {name for rule in (*_compiled(platform), *_compiled(own)) for name in rule.speaks_of}
+    outer, inner = _compiled(platform), _compiled(own)
     try:
-        prepared = cel.prepare(
-            {name: each for name, each in found.items() if name in spoken}, functions.CALLABLE
-        )
+        prepared = cel.prepare(_spoken_of(found, outer.needs, inner.needs), functions.CALLABLE)
         digest = canonical.digest(canonical.dumps(found))
     except ValueError as error:  # what the rules may speak of has no form in CEL or JSON
         return _failed("", str(error))
@@ -208,10 +218,10 @@ def evaluate(
             when.holds(prepared) if when.is_plain else cel.holds(when, found, elsewhere, functions.CALLABLE)
         )
 
-    said = _first("platform", platform, matches)
+    said = _first("platform", outer.each, matches)
     if own and said.effect != "deny":
-        inner = _first("contract", own, matches, is_closed=True)
-        said = inner if _STRICTNESS[inner.effect] > _STRICTNESS[said.effect] or not said.rule else said
+        also = _first("contract", inner.each, matches, is_closed=True)
+        said = also if _STRICTNESS[also.effect] > _STRICTNESS[said.effect] or not said.rule else said
     return structs.replace(said, input=digest)
 
 
@@ -225,13 +235,13 @@ _EFFECTS: Mapping[Effect, types.PolicyEffect] = {
 
 def _first(
     whose: str,
-    rules: tuple[PolicyRule, ...],
+    rules: tuple[Rule, ...],
     matches: Callable[[cel.Expression], bool],
     *,
     is_closed: bool = False,
 ) -> types.PolicyVerdict:
     """What the first rule that matches says; where none does, `is_closed` denies."""
-    for rule in _compiled(rules):
+    for rule in rules:
         name = f"{whose}/{rule.name}"
         try:
             if not matches(rule.when):
@@ -254,17 +264,36 @@ def _failed(rule: str, why: str) -> types.PolicyVerdict:
     return types.PolicyVerdict(effect="deny", rule=rule, reason=FAILED, message=message)
 
 
+def _spoken_of(found: Mapping[str, Any], *needs: Needs) -> dict[str, Any]:
+    """Of what rules may speak of, as much as these do."""
+    spoken: dict[str, Any] = {}
+    for name in {name for each in needs for name in each}:
+        fields = _union(each[name] for each in needs if name in each)
+        whole = found[name]
+        if fields is None or not isinstance(whole, Mapping):
+            spoken[name] = whole
+        else:
+            spoken[name] = {field: whole[field] for field in fields if field in whole}
+    return spoken
+
+
+def _union(fields: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    known = tuple(fields)
+    return None if None in known else frozenset().union(*filter(None, known))
+
+
 @functools.lru_cache(maxsize=4096)
-def _compiled(rules: tuple[PolicyRule, ...]) -> tuple[Rule, ...]:
-    return tuple(map(_rule, rules))
+def _compiled(rules: tuple[PolicyRule, ...]) -> _Rules:
+    each = tuple(map(_rule, rules))
+    speaking = [(rule.when, set(rule.when.program.variables())) for rule in each if rule.when.is_plain]
+    needs = {
+        name: _union(cel.fields(when.source, name) for when, names in speaking if name in names)
+        for name in VARIABLES
+        if any(name in names for _, names in speaking)
+    }
+    return _Rules(each, needs)
 
 
 def _rule(rule: PolicyRule) -> Rule:
     when = cel.compile_expression(rule.when, VARIABLES, FUNCTIONS)
-    return Rule(
-        name=rule.name,
-        when=when,
-        speaks_of=frozenset(when.program.variables()),
-        effect=rule.effect,
-        message=rule.message,
-    )
+    return Rule(name=rule.name, when=when, effect=rule.effect, message=rule.message)

@@ -147,3 +147,26 @@ def test_an_expression_is_plain_only_where_it_has_no_macro_for_certain() -> None
     ):
         assert not cel.is_plain(source)
         assert not cel.compile_expression(source, VARIABLES).is_plain
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("trace.tools['a'] > 1 || trace . steps > 2", {"tools", "steps"}),
+        ("has(trace.tools) && trace.tools.size() > 0", {"tools"}),
+        ("trace // why\n .tools == {}", {"tools"}),
+        ("output.trace.steps == 1", {"steps"}),
+        ("output.s == 'trace.s'", {"s"}),
+        ("trace.size() > 0", None),
+        ("trace.tools // why\n .size() > 0 || trace.size // why\n () > 0", None),
+        ("size(trace) > 0 && trace.steps > 1", None),
+        ("trace['steps'] > 1", None),
+        ("trace.?steps.orValue(1) > 1", None),
+        ("'steps' in trace", None),
+    ],
+)
+def test_fields_are_named_only_where_nothing_else_of_a_variable_is_looked_at(
+    source: str, expected: set[str] | None
+) -> None:
+    """Whoever converts a variable for an expression may leave out the rest."""
+    assert cel.fields(source, "trace") == expected
