@@ -264,10 +264,10 @@ async def running(folder: Path, *, does_think: bool = True, gateways: int = 1) -
 
 
 @contextlib.asynccontextmanager
-async def running_tool() -> AsyncIterator[str]:
+async def running_tool(module: str = "hack.bench.tool") -> AsyncIterator[str]:
     """The address of a tool that answers at once."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hack.bench.tool"), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", module), stdout=asyncio.subprocess.PIPE
     )
     try:
         assert process.stdout is not None
