@@ -146,7 +146,7 @@ class Calls:
             await self._turn_away(message, refused)
         else:
             self._of_run[asker.run] += 1
-            self._begin(self._serve(message, asker)).add_done_callback(lambda _: self._left(asker.run))
+            self._begin(self._serve(message, asker))
 
     async def _turn_away(self, message: Msg, refused: answers.Refused) -> None:
         """Told at once, and no next request is taken until it is: a flood makes no heap of tasks."""
@@ -166,11 +166,10 @@ class Calls:
         if not self._of_run[run]:
             del self._of_run[run]
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
         self._requests.add(task)
         task.add_done_callback(self._requests.discard)
-        return task
 
     async def _serve(self, message: Msg, asker: _Asker) -> None:
         """Answer one request, telling the asker meanwhile that somebody is at it."""
@@ -190,6 +189,7 @@ class Calls:
                 await self._reply(message, kind, payload)
         finally:
             heart.stop()
+            self._left(asker.run)
 
     def _beat(self, asker: _Asker) -> bytes:
         """What a heartbeat says: nothing, or what a call of the run waits for."""

@@ -7,6 +7,7 @@ Only wiring: every part does its own work elsewhere.
 """
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 
@@ -155,8 +156,8 @@ class Gateway:
             shard=chosen.shard,
             executions=self.executions,
             reader=reader,
-            tools=ToolCalls(executions=self.executions, law=self.law, wishes=wishes),
-            undos=UndoCalls(executions=self.executions, law=self.law, wishes=wishes),
+            tools=ToolCalls(executions=self.executions, wishes=wishes),
+            undos=UndoCalls(executions=self.executions, wishes=wishes),
             models=ModelCalls(
                 scribe=scribe,
                 executions=self.executions,
@@ -236,6 +237,7 @@ class Gateway:
                 if self.chosen.preload_models and self.providers.need_library:
                     self.models.load()
                 await self.calls.start()
+                gc.freeze()  # what is loaded by now stays: to walk it again and again costs calls a tenth, and pauses
                 log.info("ready", owner=self.presence.owner, shard=self.chosen.shard)
                 await stop.wait()
                 self.is_draining = True

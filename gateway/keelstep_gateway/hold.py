@@ -132,11 +132,12 @@ class Hold:
         Raises:
             errors.BrokerUnavailableError: it could not be read now.
         """
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HEARING_SECONDS):
-                while self.log.read_position < position:
-                    self._changed.clear()
-                    await self._changed.wait()
+        if self.log.read_position < position:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HEARING_SECONDS):
+                    while self.log.read_position < position:
+                        self._changed.clear()
+                        await self._changed.wait()
         if self.log.read_position < position:
             await self.log.refresh()
         return self.recent.after(after) if self.log.read_position >= position else None

@@ -13,6 +13,18 @@ from keelstep.events import clock
 from keelstep.log.view import View
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What the law says of one call at one moment."""
+
+    stop: call.Standing
+    platform: policy.Platform | None
+    now: int
+    """The wall clock, nanoseconds since 1970."""
+    at: int
+    """The same moment, boot-time nanoseconds: what follows may be long after it, where the process stood still."""
+
+
 @dataclass(slots=True)
 class Law:
     """What is stopped, as this gateway knows it."""
@@ -31,6 +43,15 @@ class Law:
         except errors.ControlUnavailableError as error:
             return call.Unknowable(reason=error.reason, message=error.message)
         return call.Stop(scope=record.scope, reason=record.reason) if record is not None else None
+
+    def word(self, state: State, tool: str) -> Word:
+        """Everything it says of a call of this tool."""
+        return Word(
+            stop=self.standing(state, tool),
+            platform=self.platform(state.tenant),
+            now=self.now(),
+            at=clock.boot(),
+        )
 
     def platform(self, tenant: str) -> policy.Platform | None:
         """The platform's rules for a tenant, as of the same moment as `standing`."""

@@ -164,6 +164,8 @@ class Performer:
 
     def _again(self, hold: Hold, work: Work, judged: Judged, attempts: int) -> retry.Again | None:
         """Another attempt after so many, where it is allowed and can help."""
+        if judged.error is None:
+            return None
         claim = hold.log.state.claims.get(work.place)
         identity = envelope.identifier(hold.xid, registry.NAMES[types.ToolResult], *work.place)
         return retry.decide(
@@ -241,7 +243,9 @@ class Performer:
         if work.spec.cache is not None and event is not None and output is not None:
             origin = types.Origin(execution=hold.xid, seq=event.seq, answered=clock.text(answered))
             await self.cache.keep(hold, work.contract_digest, args, output, as_of, origin)
-        log.info(
+        # of what went well the log itself tells; at hundreds of calls a second a line for each would hide the others
+        tell = log.debug if judged.status == "ok" else log.info
+        tell(
             "tool_called",
             execution=hold.xid,
             trace_id=hold.log.state.trace_id,

@@ -12,7 +12,7 @@ from keelstep.domain.state import Place, State
 from keelstep_gateway import answers
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
-from keelstep_gateway.law import Law
+from keelstep_gateway.law import Word
 from keelstep_gateway.wishes import Wish, Wishes
 
 
@@ -21,7 +21,6 @@ class ToolCalls:
     """Answers the verb `tool`."""
 
     executions: Executions
-    law: Law
     wishes: Wishes
 
     async def answer(self, hold: Hold, attempt: int, place: Place, seen: int) -> answers.Answer:
@@ -43,7 +42,7 @@ class ToolCalls:
             args, problem = await self.executions.arguments(hold, planned.args)
         tool = planned.tool if planned is not None else ""
 
-        def decide(now: State, evaluate: cel.Evaluate) -> call.Verdict:
+        def decide(now: State, word: Word, evaluate: cel.Evaluate) -> call.Verdict:
             question = call.Question(
                 state=now,
                 pinned=pinned,
@@ -51,9 +50,9 @@ class ToolCalls:
                 place=place,
                 args=args,
                 args_problem=problem,
-                stop=self.law.standing(now, tool),
-                platform=self.law.platform(now.tenant),
-                now=self.law.now(),
+                stop=word.stop,
+                platform=word.platform,
+                now=word.now,
                 evaluate=evaluate,
             )
             return call.decide_tool(question)

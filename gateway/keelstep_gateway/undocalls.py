@@ -15,7 +15,7 @@ from keelstep.events.value import MismatchError
 from keelstep_gateway import answers
 from keelstep_gateway.executions import Executions
 from keelstep_gateway.hold import Hold
-from keelstep_gateway.law import Law
+from keelstep_gateway.law import Word
 from keelstep_gateway.wishes import Wish, Wishes
 
 
@@ -24,7 +24,6 @@ class UndoCalls:
     """Answers the verb `undo`."""
 
     executions: Executions
-    law: Law
     wishes: Wishes
 
     async def answer(self, hold: Hold, attempt: int, seq: int, seen: int) -> answers.Answer:
@@ -50,7 +49,7 @@ class UndoCalls:
                 problem = str(error)
         tool = target.undo if target is not None else ""
 
-        def decide(now: State, evaluate: cel.Evaluate) -> call.Verdict:
+        def decide(now: State, word: Word, evaluate: cel.Evaluate) -> call.Verdict:
             question = undo.Question(
                 state=now,
                 pinned=pinned,
@@ -58,9 +57,9 @@ class UndoCalls:
                 seq=seq,
                 call=made,
                 problem=problem,
-                stop=self.law.standing(now, tool),
-                platform=self.law.platform(now.tenant),
-                now=self.law.now(),
+                stop=word.stop,
+                platform=word.platform,
+                now=word.now,
                 evaluate=evaluate,
             )
             return undo.decide(question)

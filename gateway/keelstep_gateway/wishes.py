@@ -29,8 +29,8 @@ from keelstep_gateway import answers
 from keelstep_gateway.cache import Cache, Hit
 from keelstep_gateway.evaluator import Evaluator, NotEvaluatedError
 from keelstep_gateway.executions import Executions
-from keelstep_gateway.hold import Hold
-from keelstep_gateway.law import Law
+from keelstep_gateway.hold import FRESH_SECONDS, Hold
+from keelstep_gateway.law import Law, Word
 from keelstep_gateway.limits import admission, limiter
 from keelstep_gateway.limits.admission import Admissions, Admitted
 from keelstep_gateway.perform import Performer
@@ -39,9 +39,9 @@ from keelstep_gateway.records import Scribe, Work
 from keelstep_gateway.takeover import TakeOver
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Wish:
-    """A call that is wished for, and everything a verdict on it rests on besides the state."""
+    """A call that is wished for, and everything a verdict on it rests on besides the state and the law."""
 
     place: Place
     tool: str
@@ -49,12 +49,39 @@ class Wish:
     args: Mapping[str, Any]
     contracts: Mapping[str, ToolContractSpec]
     """The run's, as they are pinned."""
-    decide: Callable[[State, cel.Evaluate], call.Verdict]
-    """The verdict in a given state, with rules evaluated so."""
+    decide: Callable[[State, Word, cel.Evaluate], call.Verdict]
+    """The verdict in a given state, under the law as it is, with rules evaluated so."""
     doubted: str
     """The contract whose unknown outcome may stand in its way."""
     undoes: int | None = None
     """The result whose call it undoes."""
+    _last: "_Decided | None" = None
+
+    def verdict(self, state: State, word: Word, evaluate: cel.Evaluate) -> call.Verdict:
+        """The verdict in this state at this moment. It is asked for again and again on the way to one append: where
+        nothing came between, neither an event nor a word of the law nor time, it is still the one that it was."""
+        last = self._last
+        if last is not None and last.still_holds(state, word):
+            return last.verdict
+        verdict = self.decide(state, word, evaluate)
+        self._last = _Decided(verdict, state, word)
+        return verdict
+
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A verdict, and what it rested on."""
+
+    verdict: call.Verdict
+    state: State
+    word: Word
+
+    def still_holds(self, state: State, word: Word) -> bool:
+        return (
+            state is self.state
+            and (word.stop, word.platform) == (self.word.stop, self.word.platform)
+            and word.at - self.word.at <= FRESH_SECONDS * clock.SECOND
+        )
 
 
 Gather = Callable[[State], Awaitable[Wish]]
@@ -126,8 +153,11 @@ class Wishes:
         """What to do about it; apart, where rules may take a while."""
         spec = wish.contracts.get(wish.tool)
         if spec is None or policy.is_plain(self.law.platform(state.tenant), spec.policy):
-            return wish.decide(state, self.evaluator.evaluate)
-        return await self.evaluator.apart(wish.decide, state, self.evaluator.evaluate)
+            return self._verdict(wish, state, self.evaluator.evaluate)
+        return await self.evaluator.apart(self._verdict, wish, state, self.evaluator.evaluate)
+
+    def _verdict(self, wish: Wish, state: State, evaluate: cel.Evaluate) -> call.Verdict:
+        return wish.verdict(state, self.law.word(state, wish.tool), evaluate)
 
     async def _is_known_now(self, hold: Hold, wish: Wish) -> bool:
         """Could the contract's read find out what came of its earlier calls?"""
@@ -145,7 +175,7 @@ class Wishes:
     async def _apply(self, hold: Hold, wish: Wish, held: _Held | None) -> None:
         """Record the verdict as of the state it is appended to, and perform the call where that is it."""
         try:
-            first = wish.decide(hold.log.state, self.evaluator.known)
+            first = self._verdict(wish, hold.log.state, self.evaluator.known)
         except NotEvaluatedError:
             return
         admitted: Admitted | None = Admitted()
@@ -167,7 +197,7 @@ class Wishes:
 
         def is_wanted(state: State) -> bool:
             try:
-                return isinstance(wish.decide(state, self.evaluator.known), call.Perform)
+                return isinstance(self._verdict(wish, state, self.evaluator.known), call.Perform)
             except NotEvaluatedError:
                 return False
 
@@ -191,7 +221,7 @@ class Wishes:
         def propose(state: State) -> Proposal | None:
             nonlocal verdict
             # nobody may wait here: what was not evaluated in this very state is asked about again from the beginning
-            verdict = wish.decide(state, self.evaluator.known)
+            verdict = self._verdict(wish, state, self.evaluator.known)
             if isinstance(verdict, call.Perform) and (held is None or verdict.gate is not None):
                 verdict = admitted.denied or (verdict if turn is not None else None)
             match verdict:

@@ -128,6 +128,8 @@ class Limiter:
             errors.BrokerError: nobody can say what the limits are used for.
         """
         found = Pass(self, asked)
+        if self._is_free(asked):
+            return found
         begun = clock.boot()
         try:
             shut = await self._stand(found)
@@ -151,8 +153,17 @@ class Limiter:
             self.metrics.waited(asked.tool, found.waited_for, begun)
         return found
 
+    def _is_free(self, asked: Asked) -> bool:
+        """Does neither its contract nor its tool say anything of when it may begin?"""
+        if asked.spec.breaker is not None or not limits.are_none(asked.spec):
+            return False
+        subject = subjects.paced(asked.hold.tenant, asked.tool)
+        return subject not in self._lines and not self.board.has(subject)
+
     async def learn(self, done: Pass, judged: Judged) -> None:
         """What a call came to, for those after it; its own result does not wait long for that."""
+        if done.asked.spec.breaker is None and not _wants_fewer(judged):
+            return
         telling = asyncio.create_task(self._tell(done, judged))
         self._telling.add(telling)
         telling.add_done_callback(self._telling.discard)
@@ -160,9 +171,9 @@ class Limiter:
 
     async def _tell(self, done: Pass, judged: Judged) -> None:
         """What cannot be told now is forgotten: the next call may tell it."""
-        asked, error = done.asked, judged.error
+        asked = done.asked
         try:
-            if error is not None and error.error_class == classes.RATE_LIMITED:
+            if _wants_fewer(judged):
                 await self._pause(asked, judged)
             await self.breakers.learn(
                 asked.hold.tenant, asked.tool, asked.spec, judged, is_probe=done.is_probe
@@ -254,3 +265,8 @@ class Limiter:
         if await self.board.change(subjects.paced(asked.hold.tenant, asked.tool), Usage, decide) is not None:
             self.metrics.paused(asked.tool)
             log.info("tool_paused", tool=asked.tool, tenant=asked.hold.tenant, wait_ms=wait_ms)
+
+
+def _wants_fewer(judged: Judged) -> bool:
+    """Does the tool ask for fewer calls?"""
+    return judged.error is not None and judged.error.error_class == classes.RATE_LIMITED

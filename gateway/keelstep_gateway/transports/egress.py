@@ -9,6 +9,7 @@ nothing unpacked, and what comes back is read up to a bound.
 
 import asyncio
 import contextlib
+import functools
 import ipaddress
 import socket
 import ssl
@@ -16,7 +17,6 @@ import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -33,6 +33,8 @@ MAX_RESPONSE_BYTES = 1024 * 1024
 CONNECTIONS = 256
 CONNECTIONS_TO_ONE = 128
 """To one host and port: none can take every place by answering slowly."""
+HOSTS = 4096
+"""Hosts of which it is remembered whether they may be asked for."""
 KEPT_SECONDS = 15.0
 """An idle connection older than this is not used again: servers close theirs sooner or later."""
 _UNPACKED = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "deflate": zlib.MAX_WBITS}
@@ -41,7 +43,7 @@ Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host and port."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Request:
     """One request, before it is bytes."""
 
@@ -57,23 +59,29 @@ class Request:
 
 
 @dataclass(slots=True)
-class _Leaving:
-    """One request on its way; the library sends PUT and DELETE once more when a connection breaks."""
+class _Dial:
+    """What the request that is being made may connect to, and whether it has left."""
 
+    target: egress.Target
+    looked_at: set[str]
     sent: Sent
     is_once: bool
     is_gone: bool = False
 
 
-@dataclass(slots=True)
-class _Dial:
-    """What the request that is being made may connect to."""
-
-    target: egress.Target
-    looked_at: set[str]
-
-
 _DIAL: ContextVar[_Dial] = ContextVar("dial")
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request as the library sends it; PUT and DELETE it would send once more when a connection breaks."""
+
+    async def send(self, conn: Any) -> aiohttp.ClientResponse:
+        """Send it; from here on the first byte may be gone."""
+        dial = _DIAL.get()
+        if dial.is_gone and dial.is_once:
+            raise aiohttp.ServerDisconnectedError
+        dial.is_gone = dial.sent.was_sent = True
+        return await super().send(conn)
 
 
 class _RefusedError(OSError):
@@ -91,6 +99,7 @@ class Egress:
 
     def __init__(self, rules: egress.Rules | None = None, resolve: Resolve = resolve) -> None:
         self.rules = rules or egress.Rules()
+        self._host_problem = functools.lru_cache(maxsize=HOSTS)(self.rules.host_problem)
         self._resolve = resolve
         self._web: ssl.SSLContext | None = None
         self._pooled: aiohttp.ClientSession | None = None
@@ -105,7 +114,7 @@ class Egress:
         """
         target = self.admit(str(request.url))
         literal = {str(target.literal)} if target.literal is not None else set[str]()
-        _DIAL.set(_Dial(target, literal))
+        _DIAL.set(_Dial(target, literal, sent, request.is_fresh))
         try:
             async with self._session(request).request(
                 request.method,
@@ -114,7 +123,6 @@ class Egress:
                 data=request.content or None,
                 allow_redirects=False,
                 ssl=self._tls(request),
-                trace_request_ctx=_Leaving(sent, request.is_fresh),
             ) as response:
                 yield response
         except (aiohttp.ClientError, OSError) as error:
@@ -132,7 +140,7 @@ class Egress:
             target = egress.target(url)
         except egress.AddressError as error:
             raise CallError("AddressInvalid", f"the address is not one we accept: {error}") from error
-        problem = self.rules.host_problem(target)
+        problem = self._host_problem(target)
         if problem:
             raise CallError("EgressRefused", problem)
         return target
@@ -170,8 +178,6 @@ class Egress:
         return self._pooled
 
     def _client(self, **options: Any) -> aiohttp.ClientSession:
-        leaving = aiohttp.TraceConfig()
-        leaving.on_request_headers_sent.append(_leaving)
         connector = aiohttp.TCPConnector(
             limit=CONNECTIONS,
             limit_per_host=CONNECTIONS_TO_ONE,
@@ -185,7 +191,7 @@ class Egress:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(),  # none: ours is around the whole call
             auto_decompress=False,
-            trace_configs=[leaving],
+            request_class=_Request,
         )
 
     def _tls(self, request: Request) -> ssl.SSLContext:
@@ -228,16 +234,6 @@ def _socket(info: aiohttp.AddrInfoType) -> socket.socket:
     if str(address[0]) not in _DIAL.get().looked_at:
         raise _RefusedError("an address that nobody looked at")
     return socket.socket(family=family, type=kind, proto=protocol)
-
-
-async def _leaving(
-    _: aiohttp.ClientSession, context: SimpleNamespace, __: aiohttp.TraceRequestHeadersSentParams
-) -> None:
-    """Called by the library just before it writes the first byte."""
-    leaving: _Leaving = context.trace_request_ctx
-    if leaving.is_gone and leaving.is_once:
-        raise aiohttp.ServerDisconnectedError
-    leaving.is_gone = leaving.sent.was_sent = True
 
 
 def _told(error: Exception, sent: Sent) -> CallError:

@@ -46,11 +46,9 @@ class Http:
         self._egress.admit(str(built.url))  # before a token is fetched for it
         credential = await self._authorization.headers(call)
         built.headers.update(credential)
-        hop = dataclasses.replace(
-            built,
-            tls=self._contexts.of(call.spec, call.secrets),
-            is_fresh=not contract.is_repeatable(call.spec),
-        )
+        built.tls = self._contexts.of(call.spec, call.secrets)
+        built.is_fresh = not contract.is_repeatable(call.spec)
+        hop = built
         for left in range(described.max_redirects, -1, -1):
             found = await self._hop(call, described, hop, sent, tuple(credential), left)
             if isinstance(found, Answer):

@@ -5,11 +5,12 @@ Pure: no credential is added and nothing is sent here.
 
 import base64
 import binascii
+import functools
 import re
 import secrets
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
 import multidict
 import yarl
@@ -62,50 +63,79 @@ def build(
     if not all(value.isprintable() and value.isascii() for value in headers.values()):
         raise BuildError("a header holds characters that no header may hold")
     try:
-        url = _encoded(_url(http.url.partition("#")[0], args) + _query(http, args))
-        return Request(method=http.method, url=url, headers=headers, content=content)
+        return Request(method=http.method, url=_url(http, args), headers=headers, content=content)
     except ValueError as error:  # no address, or no host that could have a name
         raise BuildError(f"no valid request can be made: {type(error).__name__}") from error
 
 
-def _url(template: str, args: Mapping[str, Any]) -> str:
-    """The address with every `{name}` filled in; an argument can never change what is addressed beyond its own place."""
-    path_ends = re.search(r"[?#]", template)
-    path_end = path_ends.start() if path_ends else len(template)
+class _Piece(NamedTuple):
+    """Part of an address: a text, encoded, or the name of the argument that stands there."""
 
-    def fill(hole: re.Match[str]) -> str:
-        name = hole[1]
-        text = _scalar(args.get(name))
-        if text is None:
-            raise BuildError(f"argument {name} is needed for the address, as a text or number")
-        if not text and hole.start() < path_end:
-            raise BuildError(f"argument {name} is empty and cannot stand in the path")
-        return quote(text, safe="")
+    text: str
+    is_hole: bool
 
-    filled = _HOLE.sub(fill, template)
-    if any(part in (".", "..") for part in urlsplit(filled).path.split("/")):
+
+class _Template(NamedTuple):
+    """A contract's address, taken apart once."""
+
+    scheme: str
+    authority: str
+    path: tuple[_Piece, ...]
+    query: tuple[_Piece, ...]
+
+
+@functools.lru_cache(maxsize=4096)
+def _template(url: str) -> _Template:
+    """Takes apart an address with holes; what is percent-encoded already stays so, to the letter."""
+    texts = _HOLE.split(url.partition("#")[0])  # every other one is a name
+    scheme, _, rest = texts[0].partition("://")
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    texts[0] = rest.removeprefix(authority)
+    path: list[_Piece] = []
+    query: list[_Piece] = []
+    into = path
+    for place, text in enumerate(texts):
+        if place % 2:
+            into.append(_Piece(text, is_hole=True))
+            continue
+        if into is path and "?" in text:
+            before, _, text = text.partition("?")
+            path.append(_Piece(quote(before, safe=_AS_IT_IS), is_hole=False))
+            into = query
+        into.append(_Piece(quote(text, safe=_AS_IT_IS), is_hole=False))
+    return _Template(scheme, authority, tuple(path), tuple(query))
+
+
+def _url(http: Http, args: Mapping[str, Any]) -> yarl.URL:
+    """The address with every hole filled in; an argument can never change what is addressed beyond its own place."""
+    template = _template(http.url)
+    path = _filled(template.path, args, is_path=True)
+    if "/." in path and any(part in (".", "..") for part in path.split("/")):
         raise BuildError("an argument would lead to another path")
-    return filled
-
-
-def _query(http: Http, args: Mapping[str, Any]) -> str:
-    """The arguments that go into the query, behind what the address has of one."""
+    query = [_filled(template.query, args, is_path=False)] if template.query else []
     given = {name: args[name] for name in http.query if name in args}
-    if not given:
-        return ""
-    return ("&" if "?" in http.url else "?") + urlencode(_texts("the query", given), quote_via=quote)
-
-
-def _encoded(address: str) -> yarl.URL:
-    """The address as it goes on the wire: what is percent-encoded already stays so, to the letter."""
-    parts = urlsplit(address)
+    if given:
+        query.append(urlencode(_texts("the query", given), quote_via=quote))
     return yarl.URL.build(
-        scheme=parts.scheme,
-        authority=parts.netloc,
-        path=quote(parts.path, safe=_AS_IT_IS) or "/",
-        query_string=quote(parts.query, safe=_AS_IT_IS),
+        scheme=template.scheme,
+        authority=template.authority,
+        path=path or "/",
+        query_string="&".join(query),
         encoded=True,
     )
+
+
+def _filled(pieces: Sequence[_Piece], args: Mapping[str, Any], *, is_path: bool) -> str:
+    return "".join(_quoted_argument(text, args, is_path) if is_hole else text for text, is_hole in pieces)
+
+
+def _quoted_argument(name: str, args: Mapping[str, Any], is_path: bool) -> str:
+    text = _scalar(args.get(name))
+    if text is None:
+        raise BuildError(f"argument {name} is needed for the address, as a text or number")
+    if not text and is_path:
+        raise BuildError(f"argument {name} is empty and cannot stand in the path")
+    return quote(text, safe="")
 
 
 def _body(http: Http, args: Mapping[str, Any], evaluate: cel.Evaluate) -> tuple[bytes, str]:

@@ -44,7 +44,8 @@ class Router:
         )
         try:
             seen = await self._call(call)
-            return dataclasses.replace(seen, body=call.redaction.clean(seen.body))
+            body = call.redaction.clean(seen.body)
+            return seen if body is seen.body else dataclasses.replace(seen, body=body)
         except Exception as fault:  # noqa: BLE001 outermost: what left must be told, whatever a library makes of the answer
             # the place, not the words: they may quote what was sent or answered
             stack = "".join(traceback.format_tb(fault.__traceback__))

@@ -14,6 +14,7 @@ are no IPv4 address in its usual form (octal, hexadecimal, one number) are no ho
 """
 
 import fnmatch
+import functools
 import ipaddress
 import re
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _URL = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<rest>.*)", re.ASCII)
+_UNCLEAN = re.compile(r"[\x00-\x20\\\x7f]")
 _PORT = re.compile(r"(?P<host>.*?)(?::(?P<port>[0-9]{1,5}))?", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
@@ -141,12 +143,17 @@ def target(url: str) -> Target:
     Raises:
         AddressError: none, or in a form that one program may read otherwise than another.
     """
-    if any(character <= " " or character in "\\\x7f" for character in url):
+    if _UNCLEAN.search(url):
         raise AddressError("the address holds a space, a backslash or a control character")
     found = _URL.fullmatch(url)
     if found is None:
         raise AddressError("the address is no http or https address")
-    scheme, authority = found["scheme"], found["authority"].lower()
+    return _target(found["scheme"], found["authority"].lower())
+
+
+@functools.lru_cache(maxsize=4096)
+def _target(scheme: str, authority: str) -> Target:
+    """Calls lead to the same few hosts again and again."""
     if not authority.isascii():
         raise AddressError("a host is written in its ASCII form (xn--…)")
     if "@" in authority:

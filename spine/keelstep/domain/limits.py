@@ -88,6 +88,17 @@ def of_tool(spec: ToolContractSpec) -> Terms:
     return Terms(spec.budgets.rate, spec.budgets.concurrency)
 
 
+def are_none(spec: ToolContractSpec) -> bool:
+    """True where a contract says nothing of either."""
+    budgets = spec.budgets
+    return (
+        budgets.rate is None
+        and budgets.concurrency is None
+        and budgets.tenant_rate is None
+        and budgets.tenant_concurrency is None
+    )
+
+
 def tool_key(name: str, spec: ToolContractSpec) -> str:
     """What makes two contracts the same tool: their name, where they lead, and what they say of it; 32 hex digits.
 

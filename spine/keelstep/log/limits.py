@@ -93,6 +93,10 @@ class Board:
         """The broker's clock, nanoseconds since 1970: gateways' own may be seconds apart."""
         return clock.now() + self._ahead
 
+    def has(self, subject: str) -> bool:
+        """True where a record was heard of."""
+        return subject in self._entries
+
     def known(self, subject: str, kind: type[R]) -> Entry[R]:
         """The last record that was heard of."""
         return self._entries.get(subject) or Entry(kind(), 0)

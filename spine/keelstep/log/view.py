@@ -56,6 +56,9 @@ class View:
     boot: Callable[[], int] = clock.boot
     """Nanoseconds that count on while this process is stopped."""
     _records: dict[str, Record] = field(default_factory=dict)
+    """The last of each subject."""
+    _engaged: dict[str, Record] = field(default_factory=dict)
+    """Those of them that stop something: few, and each call asks for them several times."""
     _unverified: dict[str, int] = field(default_factory=dict)
     _begun: tail.Place | None = None
     _tail: tail.Tail = field(init=False)
@@ -123,20 +126,22 @@ class View:
 
     def stopped(self, tenant: str, strategy: str, tool: str, xid: str) -> Record | None:
         """What stops this as far as known, widest scope first; where it matters, `check`."""
+        if not self._engaged:
+            return None
         for subject in (
             subjects.control("tenant", tenant),
             subjects.control("strategy", tenant, strategy),
             subjects.control("execution", tenant, xid),
             subjects.control("tool", tenant, tool),
         ):
-            record = self._records.get(subject)
-            if record is not None and record.engaged:
+            record = self._engaged.get(subject)
+            if record is not None:
                 return record
         return None
 
     def engaged(self) -> list[Record]:
         """Everything that is stopped, as far as known."""
-        return [record for record in self._records.values() if record.engaged and record.scope not in _SAID]
+        return list(self._engaged.values())
 
     def rules(self, tenant: str) -> str:
         """The platform's rules for a tenant as far as known, empty where there are none; where it matters, `check`."""
@@ -194,6 +199,7 @@ class View:
         """The stream is new to us: what we knew was about another one."""
         self._begun, self._proof, self._proven_at = place, None, None
         self._records.clear()
+        self._engaged.clear()
         self._unverified.clear()
 
     def _handle(self, delivery: tail.Delivery) -> None:
@@ -207,5 +213,8 @@ class View:
             return
         self._unverified.pop(subject, None)
         self._records[subject] = record
+        self._engaged.pop(subject, None)
+        if record.engaged and record.scope not in _SAID:
+            self._engaged[subject] = record
         if self.on_change is not None:
             self.on_change(record)
