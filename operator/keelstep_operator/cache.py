@@ -32,6 +32,8 @@ class Cache:
     """Objects by key."""
 
     _objects: dict[Key, Object] = field(default_factory=dict)
+    _keys: dict[str, dict[str, dict[Key, None]]] = field(default_factory=dict)
+    """By kind and namespace, in the order in which they came: each event asks for some of them."""
     _pods: dict[tuple[str, str], dict[str, Object]] = field(default_factory=dict)
     """By namespace and execution, then by name."""
     _models: dict[Key, tuple[str, kinds.Resource]] = field(default_factory=dict)
@@ -53,6 +55,7 @@ class Cache:
             if known["metadata"]["uid"] != metadata["uid"]:
                 self._replaced[key] = time.monotonic()
         self._objects[key] = found
+        self._keys.setdefault(key.kind, {}).setdefault(key.namespace, {})[key] = None
         self._models.pop(key, None)
         if key.kind == "Pod":
             self._pods.setdefault(_execution_of(found), {})[key.name] = found
@@ -84,6 +87,7 @@ class Cache:
     def drop(self, key: Key) -> None:
         """Forget an object that is not there any more; nobody saw it deleted."""
         known = self._objects.pop(key, None)
+        self._keys.get(key.kind, {}).get(key.namespace, {}).pop(key, None)
         self._models.pop(key, None)
         if known is not None and key.kind == "Pod":
             siblings = self._pods.get(_execution_of(known), {})
@@ -125,11 +129,10 @@ class Cache:
 
     def keys(self, kind: str, namespace: str | None = None) -> list[Key]:
         """The keys of a kind, in one namespace or in all."""
-        return [
-            key
-            for key in self._objects
-            if key.kind == kind and (namespace is None or key.namespace == namespace)
-        ]
+        of_kind = self._keys.get(kind, {})
+        if namespace is not None:
+            return list(of_kind.get(namespace, ()))
+        return [key for keys in of_kind.values() for key in keys]
 
     def pods(self, namespace: str, execution: str) -> list[Object]:
         """The runner Pods of an execution."""

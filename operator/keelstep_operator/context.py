@@ -51,6 +51,8 @@ class Done:
     """The same before its log was read, for as long as that may take."""
     dropped: set[int] = field(default_factory=set)
     """Attempts whose Secret is deleted."""
+    secrets: dict[int, str] = field(default_factory=dict)
+    """UIDs of the Secrets that hold the attempts' identities, as far as we made or met them."""
     unmade: int = 0
     """The attempt whose Pod could not be made so far; 0 for none."""
 

@@ -1,10 +1,33 @@
-"""What happened at the broker? Events of logs and changes of CONTROL wake the keys they concern; nothing is decided."""
+"""What happened at the broker? Events of logs and changes of CONTROL wake the keys they concern; nothing is decided.
 
-from keelstep.events import types
+A run at work makes many events that change nothing but numbers in its status. It is looked at now and then: hundreds of
+runs at work leave time for what is urgent. Everything else about it is looked at as it is stored.
+"""
+
+from keelstep.domain.state import State
+from keelstep.events import registry, types
 from keelstep.kinds import names
 from keelstep.log import control, follow
 from keelstep_operator.context import Context
 from keelstep_operator.queue import Key
+
+GLANCE_SECONDS = 2.0
+"""A run at work is looked at so often."""
+FIRST_SECONDS = 0.2
+"""So long after the first event of its work: a short one is over by then, and shown as that at once."""
+_AT_WORK = frozenset(
+    registry.NAMES[each]
+    for each in (
+        types.ModelCalled,
+        types.ModelReplied,
+        types.PlanProposed,
+        types.PolicyEvaluated,
+        types.ToolCalled,
+        types.ToolRetried,
+        types.ToolResult,
+    )
+)
+"""Types of events by which a run goes on as before. A runner may say anything of its own: then it is looked at later."""
 
 
 async def run(ctx: Context) -> None:
@@ -17,9 +40,16 @@ async def run(ctx: Context) -> None:
     def wake(heard: follow.Heard) -> None:
         key = ctx.runs.by_xid.get(heard.xid)
         if key is not None and heard.writer != types.Writer.OPERATOR:
-            ctx.queue.wake(key)
+            ctx.queue.wake(key, pause(heard, ctx.logs.peek(heard.xid)))
 
     await follow.follow(ctx.nc, ctx.settings.shard, wake)
+
+
+def pause(heard: follow.Heard, known: State | None) -> float:
+    """How soon a run is worth a look, as far as we know it, seconds."""
+    if heard.type not in _AT_WORK or known is None or known.is_unwinding:
+        return 0
+    return GLANCE_SECONDS if known.worked else FIRST_SECONDS
 
 
 def woken_by_limits(ctx: Context, subject: str) -> None:

@@ -98,6 +98,7 @@ async def _run_attempt(ctx: Context, situation: Situation, number: int) -> None:
     found = await _own_child(ctx, situation, kube.SECRETS, secret)
     if not ctx.identities.is_own(pods.secret_credentials(found), situation.xid, number):
         raise _forged("Secret", found)
+    done.secrets[number] = found["metadata"]["uid"]
     strategy = await ctx.revisions.strategy(situation.tenant, started.strategy_digest)
     settings = ctx.settings
     runtime = pods.Runtime(
@@ -159,25 +160,28 @@ async def _end_pod(ctx: Context, situation: Situation, action: actions.EndPod) -
 
 
 async def _drop_secrets(ctx: Context, situation: Situation, numbers: Sequence[int]) -> None:
-    dropped = ctx.runs.done(situation.xid).dropped
+    done = ctx.runs.done(situation.xid)
     for number in numbers:
-        if number in dropped:
+        if number in done.dropped:
             continue
         if not _was_tidied(ctx, situation, number):
-            await _drop_secret(ctx, situation, names.identity_secret(situation.key.name, number))
-        dropped.add(number)
+            name = names.identity_secret(situation.key.name, number)
+            await _drop_secret(ctx, situation, name, done.secrets.get(number, ""))
+        done.dropped.add(number)
 
 
-async def _drop_secret(ctx: Context, situation: Situation, name: str) -> None:
+async def _drop_secret(ctx: Context, situation: Situation, name: str, uid: str) -> None:
     """Delete this run's Secret: whoever names a run chooses its children's names, and may mean somebody else's Secret."""
-    found = await ctx.kube.find(kube.SECRETS, situation.tenant, name)
-    if found is None:
-        return
-    if found["metadata"].get("labels", {}).get(names.LABEL_EXECUTION_ID) != situation.xid:
-        log.warning("secret_not_ours", secret=name)
-        return
+    if not uid:
+        found = await ctx.kube.find(kube.SECRETS, situation.tenant, name)
+        if found is None:
+            return
+        if found["metadata"].get("labels", {}).get(names.LABEL_EXECUTION_ID) != situation.xid:
+            log.warning("secret_not_ours", secret=name)
+            return
+        uid = found["metadata"]["uid"]
     try:
-        await ctx.kube.delete(kube.SECRETS, situation.tenant, name, uid=found["metadata"]["uid"])
+        await ctx.kube.delete(kube.SECRETS, situation.tenant, name, uid=uid)
     except errors.ConflictError:
         log.info("secret_replaced", secret=name)
 

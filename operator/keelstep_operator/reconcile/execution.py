@@ -15,6 +15,7 @@ import structlog
 from keelstep import errors, kinds, logs
 from keelstep.domain.state import State
 from keelstep.events import clock
+from keelstep.events.envelope import Event
 from keelstep.kinds import names
 from keelstep.kinds.execution import TERMINAL_PHASES, Phase
 from keelstep.kinds.gate import GatePhase
@@ -64,8 +65,9 @@ async def reconcile(ctx: Context, key: Key) -> None:
             await _kill(ctx, situation, wanted)
             ctx.queue.wake(key)
             return
-        await _append(ctx, situation, wanted)
-        situation = await gather.refresh(ctx, situation)
+        stored = await _append(ctx, situation, wanted)
+        is_new = stored is not None and stored.type == "exec.attempt"
+        situation = await gather.refresh(ctx, situation, is_new=is_new)
         logs.concern(situation.xid, situation.facts.state.trace_id)
     outcome = decisions.decide(situation.facts)
     stalled = await apply.apply(ctx, situation, outcome.todo) or outcome.stalled
@@ -81,8 +83,8 @@ async def _kill(ctx: Context, situation: Situation, wanted: actions.Append) -> N
             raise outcome
 
 
-async def _append(ctx: Context, situation: Situation, wanted: actions.Append) -> None:
-    """Append the event, if in the state that it extends it is still wanted."""
+async def _append(ctx: Context, situation: Situation, wanted: actions.Append) -> Event | None:
+    """Append the event, if in the state that it extends it is still wanted; None where it is not."""
     for value, payload in wanted.payloads:
         await ctx.objects.put(situation.tenant, situation.xid, value, payload)
 
@@ -109,6 +111,7 @@ async def _append(ctx: Context, situation: Situation, wanted: actions.Append) ->
             seq=stored.seq,
             trace_id=stored.envelope.trace_id,
         )
+    return stored
 
 
 async def _show(ctx: Context, situation: Situation, stalled: tuple[str, str] | None) -> None:

@@ -121,17 +121,24 @@ async def gather(ctx: Context, key: Key) -> Situation | None:
     return await _facts(ctx, key, found, execution, binding)
 
 
-async def refresh(ctx: Context, before: Situation) -> Situation:
-    """The facts again, after an event was appended.
+async def refresh(ctx: Context, before: Situation, *, is_new: bool = False) -> Situation:
+    """The facts again, after an event was appended; `is_new` where that was the current attempt, by us.
 
     Raises:
         errors.KeelstepError: a server could not be asked.
     """
-    return await _facts(ctx, before.key, before.found, before.facts.execution, before.binding)
+    execution = before.facts.execution
+    return await _facts(ctx, before.key, before.found, execution, before.binding, is_new=is_new)
 
 
 async def _facts(
-    ctx: Context, key: Key, found: kube.Object | None, execution: Execution | None, binding: Binding
+    ctx: Context,
+    key: Key,
+    found: kube.Object | None,
+    execution: Execution | None,
+    binding: Binding,
+    *,
+    is_new: bool = False,
 ) -> Situation:
     held = ctx.logs.hold(key.namespace, binding.xid, binding.shard)
     ahead = cutting.ahead(ctx, key, found, execution, binding, held.state)
@@ -153,7 +160,7 @@ async def _facts(
         is_deleted=execution is None and owner.is_deleted(ctx, key, state),
         stop=stop,
         start=_start(ctx, execution) if state.started is None and execution is not None else None,
-        pods=await _pods(ctx, key, state, uid),
+        pods=await _pods(ctx, key, state, uid, is_new=is_new),
         gates=gates,
         resumed_seq=held.resumed_seq,
         is_revoked=_is_revoked(ctx, state),
@@ -221,14 +228,17 @@ def _rules(ctx: Context, namespace: str) -> str:
     return canonical.digest(rules.encode()) if rules else ""
 
 
-async def _pods(ctx: Context, key: Key, state: states.State, uid: str) -> dict[int, facts.Pod]:
+async def _pods(
+    ctx: Context, key: Key, state: states.State, uid: str, *, is_new: bool
+) -> dict[int, facts.Pod]:
     found: dict[int, facts.Pod] = {}
     for pod in ctx.cache.pods(key.namespace, key.name):
         number = pods.number(key.name, pod)
         if number and not is_left_over(ctx, pod, uid):
             found[number] = pods.read(pod, uid=uid, xid=state.xid, number=number)
     current = state.attempt
-    if current and current not in found and not state.is_over:
+    # of an attempt that has just begun nobody can have made the Pod yet: whatever has its name, its creation meets
+    if current and current not in found and not state.is_over and not is_new:
         # an attempt is given up only for a Pod that is certainly gone
         pod_name = names.pod(key.name, current)
         there = await ctx.kube.find(kube.PODS, key.namespace, pod_name)
