@@ -41,15 +41,38 @@ def _belongs(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def beside(configured: settings.Settings, node: lifecycle.Status) -> Iterator[lifecycle.Status]:
-    """Give a second cluster with a containerd node, while the first one runs."""
+    """Give a second cluster with a containerd node, while the first one runs; the last test of it ends it."""
     try:
         up = lifecycle.up(configured, "beside", "containerd", SHOWN)
         conftest.load_probe(configured, up.folder)
         yield up
     finally:
         lifecycle.down(configured, "beside", SHOWN)
+
+
+def test_what_holds_a_node_together_is_killed_and_up_brings_all_back_with_its_images(
+    configured: settings.Settings, beside: lifecycle.Status
+) -> None:
+    """`kill -9` of one process ends every Pod, mount and interface at once; nothing runs on where nobody sees it."""
+    one = Kubectl(program=beside.kubectl, kubeconfig=beside.kubeconfig, namespace="default")
+    one.create(conftest.probe("kept", "serve", "again", "8080", restartPolicy="Always"))
+    one.do("wait", "--for=condition=Ready", "pod/kept", "--timeout=60s")
+    holder = conftest.status_of(configured, "beside")[namespaces.HOLDER]
+    assert holder is not None
+
+    os.kill(holder, signal.SIGKILL)
+
+    until(lambda: not link.exists(beside.folder), "the wire has gone")
+
+    def gone() -> set[str]:
+        return {part for part, pid in conftest.status_of(configured, "beside").items() if pid is None}
+
+    until(lambda: gone() >= {"node", "containerd", "kubelet", "coredns"}, "no part of it is left")
+    again = lifecycle.up(configured, "beside", "containerd", SHOWN)
+    assert again.is_healthy
+    until(lambda: _restarts(one, "kept") == 1, "the Pod runs again, of the same image")
 
 
 def test_nodes_stand_side_by_side_and_down_leaves_nothing_of_its_own(
@@ -80,29 +103,6 @@ def test_a_node_changes_no_setting_of_the_machine(
         [*namespaces.enter(first), "cat", *map(str, KERNEL)], capture_output=True, text=True, check=True
     )
     assert shown.stdout.split() == list(namespaces.KERNEL_SETTINGS.values())
-
-
-def test_what_holds_a_node_together_is_killed_and_up_brings_all_back_with_its_images(
-    configured: settings.Settings, beside: lifecycle.Status
-) -> None:
-    """`kill -9` of one process ends every Pod, mount and interface at once; nothing runs on where nobody sees it."""
-    one = Kubectl(program=beside.kubectl, kubeconfig=beside.kubeconfig, namespace="default")
-    one.create(conftest.probe("kept", "serve", "again", "8080", restartPolicy="Always"))
-    one.do("wait", "--for=condition=Ready", "pod/kept", "--timeout=60s")
-    holder = conftest.status_of(configured, "beside")[namespaces.HOLDER]
-    assert holder is not None
-
-    os.kill(holder, signal.SIGKILL)
-
-    until(lambda: not link.exists(beside.folder), "the wire has gone")
-
-    def gone() -> set[str]:
-        return {part for part, pid in conftest.status_of(configured, "beside").items() if pid is None}
-
-    until(lambda: gone() >= {"node", "containerd", "kubelet", "coredns"}, "no part of it is left")
-    again = lifecycle.up(configured, "beside", "containerd", SHOWN)
-    assert again.is_healthy
-    until(lambda: _restarts(one, "kept") == 1, "the Pod runs again, of the same image")
 
 
 def test_a_part_that_died_is_started_again_and_pods_run_on(
