@@ -23,7 +23,7 @@ _EXAMPLE = "Example: "
 
 def render_all() -> dict[str, str]:
     """The page, by its path."""
-    command = typer.main.get_command(main.app)
+    command = typer.main.get_command(main.build())
     sections = [_section(name, each) for name, each in _commands(command, "keelstep")]
     return {PATH: "\n".join([_HEAD, *sections])}
 

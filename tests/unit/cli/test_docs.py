@@ -20,7 +20,7 @@ def _commands(app: typer.Typer, prefix: str = "keelstep") -> dict[str, str]:
     return found
 
 
-COMMANDS = _commands(main.app)
+COMMANDS = _commands(main.build())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -71,7 +71,7 @@ def test_a_runbook_tells_commands_that_exist(alert: str) -> None:
     text = RUNBOOKS[alert]
     commands = [line for line in alerts.typed(text, "sh") if line.startswith("keelstep ")]
     commands += re.findall(r"`(keelstep [a-z][^`]*)`", text)
-    root = typer.main.get_command(main.app)
+    root = typer.main.get_command(main.build())
     for command in commands:
         found, rest = _found(root, shlex.split(command)[1:])
         options = {name for parameter in found.params for name in parameter.opts}
