@@ -12,6 +12,7 @@ The consumer's own count shows a gap. A message's own headers are never read as 
 """
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -149,10 +150,10 @@ class Feed:
             if self._broken:
                 raise FeedBroken(f"{self.stream}: {self._broken}")
             self._news.clear()
-            try:
-                await asyncio.wait_for(self._news.wait(), _HEARTBEAT_SECONDS)
-            except TimeoutError:
-                continue
+            # not `wait_for`, which in Python 3.11 swallows a cancellation that comes together with the news
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_HEARTBEAT_SECONDS):
+                    await self._news.wait()
         taken = [self._arrived.popleft() for _ in range(min(len(self._arrived), self.batch))]
         await self._ask()
         return taken
