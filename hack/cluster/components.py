@@ -124,6 +124,8 @@ def _apiserver(plan: Plan) -> Flags:
         "requestheader-extra-headers-prefix": "X-Remote-Extra-",
         "proxy-client-cert-file": as_proxy.certificate,
         "proxy-client-key-file": as_proxy.key,
+        # Told to end, it would wait a minute for whoever watches to go, and be killed meanwhile.
+        "shutdown-watch-termination-grace-period": "1s",
         "profiling": "false",
     }
 
