@@ -5,6 +5,7 @@ Nothing starts before a test asks for it.
 
 import os
 import secrets
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("keelstep")
+# a run that a shell started in the background is deaf to Ctrl-C, and so would be every program that a test interrupts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 HERE = Path(__file__).parent
