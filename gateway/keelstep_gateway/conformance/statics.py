@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from keelstep.domain import acceptance, schema
+from keelstep.domain import acceptance, admission, schema
 from keelstep_gateway.conformance.cases import Contract
 from keelstep_gateway.conformance.report import Checks
 
@@ -14,9 +14,12 @@ _MANY = ("allOf", "anyOf", "oneOf", "prefixItems")
 
 def check(contract: Contract, checks: Checks, arguments: Mapping[str, Any] | None) -> bool:
     """Ask these questions; False where nothing else can be asked."""
+    refused = list(admission.broken(contract.spec))
     objection = acceptance.objection(contract.spec)
     if objection is not None:
-        checks.failed("Definition", "no cluster would accept it", f"{objection[0]}: {objection[1]}")
+        refused.append(": ".join(objection))
+    if refused:
+        checks.failed("Definition", "no cluster would accept it", *refused)
         return False
     checks.passed("Definition", "schemas, expressions and names fit together")
     _examples(contract, checks, arguments)

@@ -1,8 +1,11 @@
 """Does the API server refuse exactly what each rule of the CRDs forbids, and say why?"""
 
+import pydantic
 import pytest
 import yaml
 
+from keelstep.domain import admission
+from keelstep.kinds.contract import ToolContractSpec
 from tests.integration.kinds import api, cases, plane
 
 CASES = cases.read_all()
@@ -23,6 +26,24 @@ def test_the_api_server_applies_each_rule(case: cases.Case, governed: plane.Gove
     else:
         assert case.says in answer.message
         assert answer.status in (400, 422)
+
+
+ASKED = [case for case in CASES if case.kind == "toolcontract" and case.when == "create"]
+
+
+@pytest.mark.parametrize("case", ASKED, ids=[case.title for case in ASKED])
+def test_a_contract_s_rules_are_asked_alike_without_a_cluster(case: cases.Case) -> None:
+    """By whoever tests one: what the API server accepts breaks none, what a rule of its spec refuses breaks that one."""
+    try:
+        spec = ToolContractSpec.model_validate(api.merge(case.before, case.patch)["spec"])
+    except pydantic.ValidationError:
+        assert not case.is_accepted
+        return
+    broken = list(admission.broken(spec))
+    if case.is_accepted:
+        assert broken == []
+    elif not case.says.startswith("metadata."):
+        assert case.says in broken
 
 
 def test_every_rule_has_an_accepted_and_a_refused_sample() -> None:

@@ -210,6 +210,10 @@ NOT_ACCEPTED: dict[str, tuple[dict[str, Any], str]] = {
         {"transport": {"http": {"method": "POST", "url": "https://shop.example/{none}"}}},
         "UnknownArgument: transport.http.url",
     ),
+    "a tier below its side effect's": (
+        {"consequenceTier": 0},
+        "consequenceTier: a Reversible tool is at least tier 1",
+    ),
     "a selection that does not compile": ({"present": {"select": "a["}}, "ExpressionInvalid: present.select"),
 }
 
