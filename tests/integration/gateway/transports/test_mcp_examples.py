@@ -54,6 +54,56 @@ COMMANDS: dict[str, Case] = {
         {"tank": {"shrimp": [{"name": "a"}]}, "extra_names": ["b"]},
         {"result": ["a", "b"]},
     ),
+    "mcpserver/echo": (["run", "mcpserver/echo.py"], "", "echo_tool", {"text": "hi"}, {"result": "hi"}),
+    "mcpserver/direct_call_tool_result_return": (
+        ["run", "mcpserver/direct_call_tool_result_return.py"],
+        "",
+        "echo",
+        {"text": "hi"},
+        {"text": "hi"},
+    ),
+    "mcpserver/icons_demo": (
+        ["run", "mcpserver/icons_demo.py"],
+        "",
+        "demo_tool",
+        {"message": "hi"},
+        {"result": "hi"},
+    ),
+    "mcpserver/logging_and_progress": (
+        ["run", "mcpserver/logging_and_progress.py"],
+        "",
+        "echo",
+        {"text": "hi"},
+        {"result": "hi"},
+    ),
+    "mcpserver/parameter_descriptions": (
+        ["run", "mcpserver/parameter_descriptions.py"],
+        "",
+        "greet_user",
+        {"name": "Ada", "times": 2},
+        {"result": "Hello Ada!\nHello Ada!"},
+    ),
+    "mcpserver/readme-quickstart": (
+        ["run", "mcpserver/readme-quickstart.py"],
+        "",
+        "sum",
+        {"a": 1, "b": 2},
+        {"result": 3},
+    ),
+    "mcpserver/weather_structured": (
+        ["run", "mcpserver/weather_structured.py"],
+        "",
+        "get_weather_metrics",
+        {"cities": ["Oslo"]},
+        {"Oslo": {"temperature": 20.0, "humidity": 60.0, "pressure": 1013.0}},
+    ),
+    "servers/structured-output-lowlevel": (
+        ["mcp_structured_output_lowlevel"],
+        "servers/structured-output-lowlevel",
+        "get_weather",
+        {"city": "Oslo"},
+        None,
+    ),
     "servers/simple-pagination": (
         ["mcp_simple_pagination"],
         "servers/simple-pagination",
@@ -96,7 +146,30 @@ async def test_an_example_is_run_as_a_command(examples: Path, tmp_path: Path, ca
     spec = contract({"mcp": {"tool": tool, "stdio": {"command": command, "environment": environment}}})
     async with caller.calling(commands=sdk.allowing(tmp_path, command, ["PYTHONPATH"])) as calls:
         for _ in range(2):
-            assert output(spec, await calls.call(spec, args, timeout_seconds=30.0)) == expected
+            found = output(spec, await calls.call(spec, args, timeout_seconds=30.0))
+            assert expected is None or found == expected
+
+
+ELSEWHERE: dict[str, str] = {
+    "mcpserver/desktop": "lists a person's desktop; its tool is that of readme-quickstart",
+    "mcpserver/memory": "asks a model for embeddings, with a key of its own",
+    "mcpserver/screenshot": "needs a screen",
+    "mcpserver/text_me": "sends text messages, with a key of its own",
+    "servers/simple-auth": "sends a person to a browser; no gateway does that",
+    "servers/simple-prompt": "has no tools",
+    "servers/simple-resource": "has no tools",
+    "servers/simple-tool": "is called in a test of its own",
+}
+"""Why an example is not in the tables."""
+
+
+def test_every_example_server_is_run_or_it_is_said_why_not(examples: Path) -> None:
+    """A new version of the SDK may bring more."""
+    servers = {f"servers/{each.name}" for each in (examples / "servers").iterdir() if each.is_dir()}
+    programs = {f"mcpserver/{each.stem}" for each in (examples / "mcpserver").glob("*.py")}
+    named = {name.partition(",")[0] for name in (*COMMANDS, *SERVED, *ELSEWHERE)}
+    assert len(servers) + len(programs) > 20
+    assert (servers | programs) - named == set()
 
 
 SERVED: dict[str, Case] = {
