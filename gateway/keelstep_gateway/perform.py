@@ -155,6 +155,7 @@ class Performer:
             boot_deadline=work.boot_deadline,
             is_patient=is_first or work.is_approved or work.undoes is not None,
             is_begun=True,
+            heir_of=work.former_owner if is_first else "",
         )
         try:
             found = await self.limiter.enter(asked)

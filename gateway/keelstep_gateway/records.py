@@ -39,6 +39,8 @@ class Work:
     """The result whose call it undoes."""
     is_approved: bool = False
     """True where a person said yes to it."""
+    former_owner: str = ""
+    """The gateway from which it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -193,6 +193,7 @@ class TakeOver:
             estimate_micro_usd=claim.estimate_micro_usd,
             claim_seq=claim.seq,
             undoes=claim.undoes,
+            former_owner=claim.owner,
             boot_deadline=begun + retry.budget_seconds(spec) * clock.SECOND,
         )
         await self.performer.perform(hold, work, args)

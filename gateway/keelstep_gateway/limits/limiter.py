@@ -67,6 +67,8 @@ class Asked:
     """True where it waits for a tool that is left alone, too."""
     is_begun: bool = False
     """True where it is claimed: then it is finished even by a gateway that is going down."""
+    heir_of: str = ""
+    """The lost gateway from which it is taken over: what that had in flight still counts, and this call is one of it."""
     is_wanted: Callable[[State], bool] = lambda _: True
     """Is it still to be made, as the log is now?"""
 
@@ -227,7 +229,7 @@ class Limiter:
             self._lines[subject] = line
         elif line.is_open(terms):
             return
-        ticket = line.enter(found.asked.hold.tenant, terms)
+        ticket = line.enter(found.asked.hold.tenant, terms, found.asked.heir_of)
         found._tickets.append((line, ticket))
         await self._wait(found, ticket.granted, lambda: line.why)
 

@@ -37,6 +37,8 @@ class Ticket:
     terms: Terms
     granted: "asyncio.Future[None]"
     """Done once the call may begin; fails where nobody can say."""
+    heir_of: str = ""
+    """The lost gateway whose place it has."""
 
 
 @dataclass(slots=True)
@@ -46,8 +48,13 @@ class Turns:
     _of: OrderedDict[str, deque[Ticket]] = field(default_factory=OrderedDict)
 
     def put(self, ticket: Ticket) -> None:
-        """At the end of its tenant's own."""
-        self._of.setdefault(ticket.tenant, deque()).append(ticket)
+        """At the end of its tenant's own; before everybody where it has a place already, for which nobody need wait."""
+        mine = self._of.setdefault(ticket.tenant, deque())
+        if ticket.heir_of:
+            mine.appendleft(ticket)
+            self._of.move_to_end(ticket.tenant, last=False)
+        else:
+            mine.append(ticket)
 
     def remove(self, ticket: Ticket) -> None:
         """Out of line, if it is there."""
@@ -105,9 +112,9 @@ class Line:
             return False
         return self.board.known(self.subject, Usage).record.paused_until <= self.board.now()
 
-    def enter(self, tenant: str, terms: Terms) -> Ticket:
+    def enter(self, tenant: str, terms: Terms, heir_of: str = "") -> Ticket:
         """Stand in line; `leave` in any case, then or later."""
-        ticket = Ticket(tenant, terms, asyncio.get_running_loop().create_future())
+        ticket = Ticket(tenant, terms, asyncio.get_running_loop().create_future(), heir_of)
         self._turns.put(ticket)
         self._look()
         return ticket
@@ -159,8 +166,10 @@ class Line:
         """Let begin who may; how many seconds until it is worth another look, None where nothing is left to do."""
         board, now = self.board, self.board.now()
         entry = board.known(self.subject, Usage) if board.is_known else await board.read(self.subject, Usage)
-        terms, wanted = self._next()
-        taken = limits.take(entry.record, terms, board.owner, held=self._held, wanted=wanted, now=now)
+        terms, wanted, heir_of = self._next()
+        taken = limits.take(
+            entry.record, terms, board.owner, held=self._held, wanted=wanted, now=now, heir_of=heir_of
+        )
         if taken.count:
             if terms.is_none or await board.swap(self.subject, taken.usage, entry.position):
                 self._grant(taken.count)
@@ -173,14 +182,16 @@ class Line:
             return min(_LOOK_SECONDS, taken.wait_ns / clock.SECOND) if taken.wait_ns else _LOOK_SECONDS
         return _LOOK_SECONDS if self._held else None
 
-    def _next(self) -> tuple[Terms, int]:
-        """What the contract of the next one says, and how many wait in a row of which the same is said."""
+    def _next(self) -> tuple[Terms, int, str]:
+        """What the contract of the next one says, how many wait in a row of which the same is said, and whose heir it is."""
         count, terms = 0, self._terms
         for ticket in self._turns:
-            if count and (ticket.terms != terms or count == MOST_AT_ONCE):
+            if ticket.heir_of and not count:
+                return ticket.terms, 1, ticket.heir_of
+            if count and (ticket.terms != terms or ticket.heir_of or count == MOST_AT_ONCE):
                 break
             count, terms = count + 1, ticket.terms
-        return terms, count
+        return terms, count, ""
 
     def _grant(self, count: int) -> None:
         """Let the next so many begin; who left meanwhile has left what was taken for them unused."""

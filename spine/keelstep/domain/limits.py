@@ -117,14 +117,20 @@ def tool_key(name: str, spec: ToolContractSpec) -> str:
     return hashlib.sha256(canonical.dumps([name, canonical.plain(where), said])).hexdigest()[:32]
 
 
-def take(usage: Usage, terms: Terms, owner: str, *, held: int, wanted: int, now: int) -> Taken:
-    """As many of the wanted calls as may begin; `held` are in flight at this owner, counted here alone."""
+def take(
+    usage: Usage, terms: Terms, owner: str, *, held: int, wanted: int, now: int, heir_of: str = ""
+) -> Taken:
+    """As many of the wanted calls as may begin; `held` are in flight at this owner, counted here alone.
+
+    One that is taken over from a lost gateway (`heir_of`) has its place already, and brings it along.
+    """
     count, why, wait = wanted, "", 0
     if now < usage.paused_until:
         count, why, wait = 0, "pause", usage.paused_until - now
     others = _others(usage, owner, now)
+    staying = _without_one(others, heir_of)
     if terms.concurrency is not None:
-        room = max(0, terms.concurrency - held - sum(each.count for each in others.values()))
+        room = max(0, terms.concurrency - held - sum(each.count for each in staying.values()))
         if room < count:
             count, why = room, "concurrency"
             wait = min((each.until - now for each in others.values()), default=0)
@@ -140,6 +146,7 @@ def take(usage: Usage, terms: Terms, owner: str, *, held: int, wanted: int, now:
         if why == "rate":
             wait = max(1, full_at + interval - terms.rate.burst * interval - now)
     mine = held + (count if terms.concurrency is not None else 0)
+    others = staying if count else others
     places = {**others, owner: Places(mine, now + HELD_SECONDS * clock.SECOND)} if mine else others
     return Taken(
         count=count,
@@ -161,6 +168,15 @@ def is_due(usage: Usage, owner: str, held: int, now: int) -> bool:
     if said is None:
         return held > 0
     return said.count != held or (held > 0 and said.until - now < HELD_SECONDS * clock.SECOND // 2)
+
+
+def _without_one(places: dict[str, Places], owner: str) -> dict[str, Places]:
+    """The same places with one less of this owner's."""
+    found = places.get(owner)
+    if found is None:
+        return places
+    rest = {name: each for name, each in places.items() if name != owner}
+    return {**rest, owner: Places(found.count - 1, found.until)} if found.count > 1 else rest
 
 
 def _others(usage: Usage, owner: str, now: int) -> dict[str, Places]:

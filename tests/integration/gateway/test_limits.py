@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest_asyncio
 
+from examples.refund.testing import Shop
 from keelstep.domain import contract, limits
 from keelstep.domain.limits import Usage
 from keelstep.events import clock, envelope, types
@@ -189,6 +190,22 @@ async def test_no_more_calls_are_in_flight_than_the_concurrency_says(
         results = await asyncio.gather(*asked)
     assert {each.status for each in results} == {"ok"}
     assert (full.most, full.answered) == (3, 12)
+
+
+async def test_a_call_of_a_gateway_that_died_is_taken_over_within_the_place_it_has(
+    own_fleet: Fleet, own_begin: Begin, shop: Shop, contracts: dict[str, Spec]
+) -> None:
+    """It is still one call: its heir does not wait until the dead one's places count no more."""
+    contracts["credit.grant"] |= {"budgets": {"tenantConcurrency": 1}, "timeoutSeconds": 2}
+    run = await own_begin()
+    plan = await run.plan(("credit.grant", {"order_id": "1042", "amount": "6.00"}))
+    async with own_fleet.gateway(crash_at="gateway.after.send") as doomed:
+        asked = asyncio.create_task(run.result(plan))
+        assert await doomed.ended() == -signal.SIGKILL
+        async with own_fleet.gateway():
+            result = await asked
+    assert result.status == "ok"
+    assert [each["key"] for each in await shop.ledger()].count(result.idempotency_key) == 1
 
 
 async def test_a_tenant_that_floods_a_tool_does_not_hold_up_anothers_only_call(

@@ -85,6 +85,28 @@ def test_a_gateway_that_says_nothing_more_loses_its_places() -> None:
     assert set(found.usage.places) == {"a"}
 
 
+def test_a_call_that_is_taken_over_brings_its_place_along() -> None:
+    """It neither waits for it nor takes another; what else the lost gateway had still counts."""
+    terms = Terms(concurrency=2)
+    lost = Usage(places={"lost": Places(2, NOW + clock.SECOND)})
+    assert limits.take(lost, terms, "a", held=0, wanted=1, now=NOW).count == 0
+    found = limits.take(lost, terms, "a", held=0, wanted=1, now=NOW, heir_of="lost")
+    assert found.count == 1
+    assert {name: each.count for name, each in found.usage.places.items()} == {"lost": 1, "a": 1}
+    again = limits.take(found.usage, terms, "a", held=1, wanted=1, now=NOW, heir_of="lost")
+    assert {name: each.count for name, each in again.usage.places.items()} == {"a": 2}
+    assert limits.take(again.usage, terms, "a", held=2, wanted=1, now=NOW, heir_of="lost").count == 0
+
+
+def test_a_call_that_must_wait_for_a_token_leaves_its_place_where_it_is() -> None:
+    """Nobody else may have it meanwhile."""
+    terms = Terms(Rate(calls=1), 1)
+    lost = Usage(full_at=NOW + 5 * clock.SECOND, places={"lost": Places(1, NOW + clock.SECOND)})
+    found = limits.take(lost, terms, "a", held=0, wanted=1, now=NOW, heir_of="lost")
+    assert (found.count, found.why) == (0, "rate")
+    assert found.usage.places == lost.places
+
+
 def test_a_tool_that_asked_for_it_is_left_alone_even_where_its_contract_has_no_limit() -> None:
     """Nobody begins before it said; a shorter word does not take a longer one back."""
     usage = limits.paused(limits.paused(NONE, NOW, 2_000), NOW, 500)
