@@ -69,6 +69,8 @@ class Faults:
         self._armed: list[Fault] = []
         self._waiting: collections.Counter[str] = collections.Counter()
         self._calls: collections.Counter[str] = collections.Counter()
+        self._now: collections.Counter[str] = collections.Counter()
+        self._most: collections.Counter[str] = collections.Counter()
         self._released = asyncio.Event()
 
     def arm(self, fault: Fault) -> None:
@@ -76,8 +78,9 @@ class Faults:
         self._armed.append(fault)
 
     def clear(self) -> None:
-        """Disarm everything and release the calls that wait."""
+        """Disarm everything, release the calls that wait, and count anew how many come at once."""
         self._armed.clear()
+        self._most.clear()
         self.release()
 
     def release(self) -> int:
@@ -88,11 +91,13 @@ class Faults:
         return count
 
     def state(self) -> dict[str, Any]:
-        """What a test may wait for: calls waiting, calls seen so far by path, and the faults not yet used up."""
+        """What a test may wait for: calls waiting, calls seen so far and the most at once by path, and the faults not yet
+        used up."""
         return {
             "waiting": self._waiting.total(),
             "waiting_by_path": dict(+self._waiting),
             "calls": dict(self._calls),
+            "most_at_once": dict(self._most),
             "armed": [fault.model_dump(exclude_none=True) for fault in self._armed],
         }
 
@@ -102,7 +107,16 @@ class Faults:
             await request.read()  # now: once the caller is gone, the framework gives the body to nobody
         except ConnectionError:
             return _page("application/json", "{}", 400)  # half a request is none; nobody reads this
-        self._calls[request.path] += 1
+        path = request.path
+        self._calls[path] += 1
+        self._now[path] += 1
+        self._most[path] = max(self._most[path], self._now[path])
+        try:
+            return await self._answer(request, handler)
+        finally:
+            self._now[path] -= 1
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         fault = self._take(request.path)
         if fault is None:
             return await handler(request)

@@ -2,8 +2,9 @@
 
 Programs say `reached(name)` between the steps whose order matters. That does nothing, unless the process was started
 with a point to crash or to freeze at: then it is killed, or stopped, when it gets there the n-th time. Every append
-passes two points by construction (`log.spine`), every Kubernetes write two more (`kube`); what else there is stands in
-`EXTRA`. No decision may depend on any of it, and nothing here reads the environment: `main` hands it over.
+passes two points by construction (`log.spine`), and so does every Kubernetes write (`kube`) and every record of a limit
+or of what is stopped (`log.limits`, `log.control`); what else there is stands in `EXTRA`. No decision may depend on any of
+it, and nothing here reads the environment: `main` hands it over.
 
     KEELSTEP_CRASH_AT=gateway.after.tool.called     SIGKILL once the first claim is stored
     KEELSTEP_CRASH_AT=gateway.after.tool.called:3   … the third
@@ -23,6 +24,8 @@ _PROGRAMS: Mapping[types.Writer, str] = {
     types.Writer.RUNNER: "runner",
 }
 
+LIMITS: tuple[str, ...] = ("calls", "tool", "breaker", "money", "drift")
+"""What gateways tell each other in the stream LIMITS: the second token of its subjects."""
 EXTRA: tuple[str, ...] = (
     # the gateway: a tool's or a model's first byte is about to leave; it has answered and nothing is recorded yet;
     # everything is recorded and the runner is about to be told
@@ -61,6 +64,9 @@ def every() -> Iterator[str]:
         for writer in sorted(kind.writers):
             yield f"{_PROGRAMS[writer]}.before.{name}"
             yield f"{_PROGRAMS[writer]}.after.{name}"
+    for record in LIMITS:
+        yield f"gateway.before.limits.{record}"
+        yield f"gateway.after.limits.{record}"
     yield from EXTRA
 
 

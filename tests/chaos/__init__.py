@@ -1,6 +1,7 @@
 """The crash matrix: every fault at every boundary of whole executions, judged by a checker of its own.
 
-    scenarios   the runs that are disturbed; `play` acts for their people, `script.yaml` and `manifests.yaml` are theirs
+    scenarios   the runs that are disturbed, their `stories`; `play` acts for their people, `script.yaml` and
+                `manifests.yaml` are theirs
     faults      what goes wrong; `links` cuts connections, `launch` lets a program be stopped anywhere
     cases       scenario × boundary × fault, chosen by a seed; `boundaries.json` is what each scenario passes
     matrix      plays and judges a case on a `stage`; `report` counts

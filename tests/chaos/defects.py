@@ -24,6 +24,8 @@ SEND_UNCHECKED = "no CONTROL check before the send"
 TAKE_UNCHECKED = "take over without the claim's checks"
 NO_SWEEP = "no sweep of open claims"
 EXPIRY_IN_FOLD = "expiry inside the fold"
+DAY_IN_MEMORY = "the day's budget from memory"
+OWN_PLACES = "only one's own calls counted as in flight"
 
 
 def seed(program: str, names: Sequence[str]) -> None:
@@ -234,6 +236,28 @@ def _expiry_in_fold() -> None:
     validity._RULES["gate.decided"] = timely
 
 
+def _day_in_memory() -> None:
+    """What is taken of a day's budget is remembered, and not said."""
+    daily = _module("keelstep.domain.daily")
+    purse = _module("keelstep_gateway.limits.purse")
+    memory: dict[tuple[str, str], Any] = {}
+
+    async def remembered(self: Any, tenant: str, day: str, cap: int, missing: int) -> int:
+        known = memory.get((tenant, day), daily.NONE)
+        taken = int(daily.slice_micro_usd(known, cap, missing))
+        memory[tenant, day] = daily.taken(known, taken)
+        return taken
+
+    purse.Purses._take = remembered
+
+
+def _own_places() -> None:
+    """What other gateways have in flight takes no place."""
+    limits = _module("keelstep.domain.limits")
+
+    limits._others = lambda usage, owner, now: {}
+
+
 _EVERYBODY = ("operator", "gateway", "runner", "projector")
 DEFECTS: Mapping[str, tuple[Sequence[str], Callable[[], None]]] = {
     NO_FENCE: (("gateway",), _no_fence),
@@ -249,5 +273,7 @@ DEFECTS: Mapping[str, tuple[Sequence[str], Callable[[], None]]] = {
     TAKE_UNCHECKED: (("gateway",), _take_unchecked),
     NO_SWEEP: (("gateway",), _no_sweep),
     EXPIRY_IN_FOLD: (_EVERYBODY, _expiry_in_fold),
+    DAY_IN_MEMORY: (("gateway",), _day_in_memory),
+    OWN_PLACES: (("gateway",), _own_places),
 }
 """Whose code each is in, and how it is put there."""

@@ -137,6 +137,8 @@ def _tap(wire: Wire, wrong: Clock) -> None:
     spine.Log._publish = tapped_publish  # type: ignore[method-assign]
     spine.Log.append = tapped_append  # type: ignore[method-assign]
     _tap_kube()
+    _tap_limits()
+    _tap_control()
 
 
 def _tap_kube() -> None:
@@ -157,6 +159,43 @@ def _tap_kube() -> None:
 
     for name in ("create", "delete", "replace", "replace_status"):
         setattr(kube.Kube, name, naming(getattr(kube.Kube, name)))
+
+
+def _tap_limits() -> None:
+    """Points around what gateways tell each other say whose limit it is; a tool's is everybody's."""
+    if "keelstep.log.limits" not in sys.modules:
+        return
+    from keelstep.log import limits
+
+    put = limits.put
+
+    async def named(nc: Any, subject: str, *rest: Any, **more: Any) -> Any:
+        _, record, tenant, *_ = subject.split(".")
+        token = _tenant.set(_tenant.get() or _bound("tenant") if record == "tool" else tenant)
+        try:
+            return await put(nc, subject, *rest, **more)
+        finally:
+            _tenant.reset(token)
+
+    limits.put = named
+
+
+def _tap_control() -> None:
+    """Points around what is said to be stopped, or allowed, say in whose namespace."""
+    if "keelstep.log.control" not in sys.modules:
+        return
+    from keelstep.log import control
+
+    append = control.Control._append
+
+    async def named(self: Any, subject: str, *rest: Any) -> int:
+        token = _tenant.set(subject.split(".")[2])
+        try:
+            return await append(self, subject, *rest)
+        finally:
+            _tenant.reset(token)
+
+    control.Control._append = named  # type: ignore[method-assign, assignment]
 
 
 def _bound(name: str) -> str:

@@ -15,12 +15,11 @@ from typing import Any, Literal
 import asyncpg  # type: ignore[import-untyped]
 import nats.errors
 
-from hack.local import postgres
 from hack.local.api import RefusedError
 from tests.chaos import cases, faults, scenarios, stage
 from tests.chaos.cases import Case
 from tests.chaos.checker import evidence, rules
-from tests.chaos.checker.rules import Expected, Finding
+from tests.chaos.checker.case import Expected, Finding
 from tests.chaos.play import RUN, Play, StuckError
 from tests.chaos.scenarios import Scenario
 from tests.chaos.stage import Stage
@@ -148,6 +147,7 @@ def tell(at: Stage, scenario: Scenario, arm: Callable[[], Trigger | None], runni
     trigger = arm()
     found: list[Finding] = []
     try:
+        play.release()  # and the shop counts anew
         scenario.story(play)
     except StuckError as stuck:
         found.append(Finding("NeverEnded", str(stuck)))
@@ -174,7 +174,7 @@ def judge(
     while True:
         seen: evidence.Evidence | None = None
         try:
-            seen = evidence.gather(places(at), play.tenant, RUN, xid, played.booked_before)
+            seen = evidence.gather(at.witness(), play.tenant, RUN, xid, played.booked_before)
             found = rules.judge(seen, expected)
         except _AWAY as error:
             found = [Finding("NotReadable", f"{type(error).__name__}: {error}")]
@@ -184,33 +184,18 @@ def judge(
 
 
 def _shown(seen: evidence.Evidence | None) -> frozenset[str]:
-    """Which events are in a log, each also with its word."""
+    """Which events are in a log, each also with its words."""
     names: set[str] = set()
     for message in seen.messages if seen is not None else ():
         event = message.event
         names.add(event["type"])
         data = event["data"]
-        word = data.get("status") or data.get("verdict") or data.get("outcome")
+        words = [data.get(field) for field in ("status", "verdict", "outcome")]
+        words += [(data.get("error") or {}).get("reason"), "waited" if data.get("waited_ms") else None]
         if event["type"] == "exec.killed":
-            word = data.get("scope", "execution")
-        if word:
-            names.add(f"{event['type']}{{{word}}}")
+            words.append(data.get("scope", "execution"))
+        names.update(f"{event['type']}{{{word}}}" for word in words if word)
     return frozenset(names)
-
-
-def places(at: Stage) -> evidence.Places:
-    """Where the checker finds everybody: past every link."""
-    platform = at.platform
-    folder = platform.installed.folder
-    return evidence.Places(
-        broker_url=platform.places.broker_url,
-        reader_credentials=folder / "reader" / "nats.creds",
-        system_credentials=folder / "operator" / "sys.creds",
-        run_account=platform.installed.accounts.run,
-        shop_url=platform.places.shop_url,
-        postgres=postgres.dsn(platform.places.postgres),
-        api=at.person("admin"),
-    )
 
 
 def play_all(wanted: Sequence[Case], folder: Path) -> Iterator[Result]:

@@ -14,10 +14,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import nats.errors
 import yaml
 
+from examples.ops import render as runbooks
 from hack.local.api import GROUP, RefusedError
 from hack.local.world import APPROVER, OVER, REQUESTER
+from tests.chaos.checker import evidence
 from tests.chaos.stage import HERE, Stage
 
 WAIT_SECONDS = 150.0
@@ -57,7 +60,7 @@ class Play:
             for manifest in yaml.safe_load_all((manifests / file).read_text()):
                 self._create(manifest)
         text = string.Template((HERE / "manifests.yaml").read_text()).safe_substitute(
-            SHOP_URL=self.stage.shop_url
+            SHOP_URL=self.stage.shop_url, PYTHON=runbooks.COMMAND[0], RUNBOOKS=runbooks.COMMAND[1]
         )
         for manifest in yaml.safe_load(text):
             self._create(manifest)
@@ -78,8 +81,8 @@ class Play:
 
     # the run
 
-    def ask(self, goal: str = "") -> None:
-        """Apply the run, as the requester."""
+    def ask(self, goal: str = "", name: str = RUN) -> None:
+        """Apply the run, or another one beside it, as the requester."""
         spec: dict[str, Any] = {
             "strategyRef": {"name": STRATEGY},
             "goal": goal or f"{self.goal}: as always",
@@ -90,7 +93,7 @@ class Play:
         manifest = {
             "apiVersion": "keelstep.io/v1alpha1",
             "kind": "Execution",
-            "metadata": {"name": RUN, "namespace": self.tenant},
+            "metadata": {"name": name, "namespace": self.tenant},
             "spec": spec,
         }
         self.stage.person(REQUESTER).create(self.path("executions"), manifest)
@@ -142,7 +145,34 @@ class Play:
         """Wait for the end."""
         self.until("the end", lambda: self.is_over)
 
+    def until_all_over(self) -> None:
+        """Wait for the end of every run of the tenant."""
+        path, admin = self.path("executions"), self.stage.person("admin")
+        self.until(
+            "the end of all runs",
+            lambda: all(each.get("status", {}).get("phase") in OVER for each in admin.get(path)["items"]),
+        )
+
+    def until_said(self, what: str, stream: str, pattern: str, kind: str = "") -> None:
+        """Wait until a message stands in a stream of the broker; an event of this type where one is named."""
+        places = self.stage.witness()
+
+        def is_there() -> bool:
+            try:
+                found = evidence.stored(places, stream, pattern)
+            except (OSError, nats.errors.Error):
+                return False
+            return any(not kind or each.event.get("type") == kind for each in found)
+
+        self.until(what, is_there)
+
     # people
+
+    def allow_daily(self, usd: str) -> None:
+        """Say what the tenant may spend in a day; returns once the gateways can know."""
+        note = {"metadata": {"annotations": {"keelstep.io/daily-budget-usd": usd}}}
+        self.stage.person("admin").merge(f"/api/v1/namespaces/{self.tenant}", note)
+        self.until_said("the daily budget to be in force", "CONTROL", f"control.budget.{self.tenant}")
 
     def answer(self, verdict: str) -> None:
         """Decide the run's pending gate, once there is one; nothing where the run ended before."""

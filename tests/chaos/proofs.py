@@ -17,12 +17,13 @@ from pathlib import Path
 
 import nats
 
-from tests.chaos import defects, faults, matrix, scenarios
+from tests.chaos import defects, faults, matrix, scenarios, stories
 from tests.chaos.checker import evidence
-from tests.chaos.checker.rules import Finding
+from tests.chaos.checker.case import Finding
 from tests.chaos.play import RUN, Play
-from tests.chaos.scenarios import Scenario, Story
+from tests.chaos.scenarios import Scenario
 from tests.chaos.stage import GATEWAYS, Stage
+from tests.chaos.stories import Story
 from tests.chaos.switchboard import Visit
 
 PATIENCE_SECONDS = 25.0
@@ -99,7 +100,7 @@ def _frozen_while_others_go_on(point: str, times: int, goal: str, goal_times: in
         who = _freeze(play, point, times)
         play.ask()
         visit = play.until(f"somebody at {point}", who)
-        play.until(f"others at {goal}", lambda: play.is_over or scenarios.visits(play, goal) >= goal_times)
+        play.until(f"others at {goal}", lambda: play.is_over or stories.visits(play, goal) >= goal_times)
         _thaw(visit)
         play.until_over()
 
@@ -150,7 +151,7 @@ async def _forge(play: Play) -> None:
     identity = next(each for each in secrets if "identity.creds" in each.get("data", {}))
     folder = at.platform.folder / "forger"
     _write_identity(folder, identity["data"]["identity.creds"])
-    seen = await asyncio.to_thread(evidence.gather, matrix.places(at), play.tenant, RUN, xid, 0)
+    seen = await asyncio.to_thread(evidence.gather, at.witness(), play.tenant, RUN, xid, 0)
     last = seen.messages[-1]
     asked = next(each for each in seen.messages if each.event["type"] == "gate.requested").event
     plan = next(each for each in seen.messages if each.event["type"] == "plan.proposed").event
@@ -218,7 +219,7 @@ def _owner_killed_during_a_call(play: Play) -> None:
     play.misbehave("/tickets", "hold")
     play.ask()
     play.until_held()
-    play.stage.kill(scenarios.owner(play))
+    play.stage.kill(stories.owner(play))
     play.until_over()
     play.release()
 
@@ -227,7 +228,7 @@ def _run_and_owner_killed_during_a_call(play: Play) -> None:
     play.misbehave("/credits", "hold")
     play.ask()
     play.until_held()
-    play.stage.kill(scenarios.owner(play))
+    play.stage.kill(stories.owner(play))
     play.kill("executions", RUN)
     play.until_over()
     play.release()
@@ -247,6 +248,16 @@ def _read_again_when_it_has_lapsed(play: Play) -> None:
     time.sleep(LATE_SECONDS)
 
 
+def _crowded(play: Play) -> None:
+    """More runs than gateways want what only one of them may do at once."""
+    play.misbehave("/credits", "slow", seconds=0.7, times=1_000)
+    for number in range(RIVALS):
+        play.ask("rival capped: as fast as it can", f"rival-{number}")
+    play.ask()
+    play.until_all_over()
+
+
+RIVALS = 3
 APPROVAL_SECONDS = 6.0
 """The contract `brief` lets an approval be used so long."""
 _CLAIMING = ("gateway.before.tool.called", 1, "gateway.after.tool.called", 1)
@@ -269,7 +280,7 @@ RECIPES: Mapping[str, Recipe] = {
         tolerates=frozenset({"StrayMessage"}),
     ),
     defects.MINE_BY_ID: Recipe(
-        story=_frozen_while_others_go_on("gateway.after.send", 2, "gateway.after.tool.result", 2),
+        story=_frozen_while_others_go_on("gateway.before.tool.result", 2, "gateway.after.tool.result", 2),
         like="work",
         caught_by=frozenset({"AcknowledgedLost"}),
     ),
@@ -293,5 +304,12 @@ RECIPES: Mapping[str, Recipe] = {
         like="expired",
         caught_by=_VOID | {"StatusDisagrees", "NotEndedOnce"},
         effects={"refund 6.00": 1},
+    ),
+    defects.DAY_IN_MEMORY: Recipe(story=stories.spent, like="spent", caught_by=frozenset({"OverDay"})),
+    defects.OWN_PLACES: Recipe(
+        story=_crowded,
+        like="capped",
+        caught_by=frozenset({"TooManyAtOnce"}),
+        effects={"credit 1.11": 1, "credit 1.12": 1, "credit 1.14": RIVALS, "credit 1.15": RIVALS},
     ),
 }

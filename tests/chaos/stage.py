@@ -31,6 +31,7 @@ from hack.local.api import Api
 from hack.local.platform import REPOSITORY, SYSTEM_NAMESPACE, Platform
 from keelstep.testing import ports
 from tests.chaos import launch, links, switchboard
+from tests.chaos.checker import evidence
 from tests.chaos.links import Links
 from tests.chaos.switchboard import Switchboard
 
@@ -72,6 +73,20 @@ class Stage:
     def person(self, name: str) -> Api:
         """The API server as somebody; `admin` may do everything."""
         return self.platform.api(name)
+
+    def witness(self) -> evidence.Places:
+        """Where the checker finds everybody: past every link."""
+        platform = self.platform
+        folder = platform.installed.folder
+        return evidence.Places(
+            broker_url=platform.places.broker_url,
+            reader_credentials=folder / "reader" / "nats.creds",
+            system_credentials=folder / "operator" / "sys.creds",
+            run_account=platform.installed.accounts.run,
+            shop_url=platform.places.shop_url,
+            postgres=postgres.dsn(platform.places.postgres),
+            api=self.person("admin"),
+        )
 
     # programs
 

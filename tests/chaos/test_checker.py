@@ -13,8 +13,8 @@ import pytest
 
 from hack.local import api
 from tests.chaos.checker import rules
+from tests.chaos.checker.case import Expected
 from tests.chaos.checker.evidence import Booking, Evidence, Message
-from tests.chaos.checker.rules import Expected
 
 FOLDER = Path(__file__).parent / "checker"
 ALLOWED = {"nats", "asyncpg", "hack.local.api", "tests.chaos.checker"}
@@ -125,6 +125,7 @@ def _messages(events: list[dict[str, Any]]) -> list[Message]:
         found.append(
             Message(
                 position=10 * seq,
+                xid=XID,
                 writer=each["writer"],
                 stored_at=seq * SECOND,
                 payload=payload,
@@ -132,6 +133,32 @@ def _messages(events: list[dict[str, Any]]) -> list[Message]:
             )
         )
     return found
+
+
+def _contract(**budgets: Any) -> Any:
+    """The one that is called."""
+    transport = {"http": {"url": "http://shop.example/refunds"}}
+    return {"metadata": {"name": "refund"}, "spec": {"budgets": budgets, "transport": transport}}
+
+
+def _rival(**data: Any) -> Message:
+    """Another run of the namespace begins with a call of a model, at the same moment as the claim."""
+    event = {
+        **_messages([_event("model.called", "gw", {"ordinal": 1, "reserved_micro_usd": 1, **data})])[0].event,
+        "execution": "x2",
+    }
+    return Message(
+        position=81,
+        xid="x2",
+        writer="gw",
+        stored_at=8 * SECOND,
+        payload=json.dumps(event).encode(),
+        event=event,
+    )
+
+
+def _budgeted(usd: str) -> Any:
+    return {"metadata": {"annotations": {"keelstep.io/daily-budget-usd": usd}}}
 
 
 BOOKING = Booking(number=1, key=KEY, kind="refund", what="refund 3.00", booked_at=8 * SECOND + 500_000_000)
@@ -144,7 +171,11 @@ def _evidence(events: list[dict[str, Any]] = EVENTS, **changes: Any) -> Evidence
     seen = Evidence(
         xid=XID,
         messages=messages,
+        others=[],
         bookings=[BOOKING],
+        at_once={"/refunds": 1},
+        namespace={"metadata": {"annotations": {"keelstep.io/daily-budget-usd": "1"}}},
+        contracts=[_contract(rate={"calls": 1, "perSeconds": 10}, concurrency=1)],
         execution={
             "spec": {"goal": "work", "strategyRef": {"name": "worker"}},
             "status": {
@@ -266,6 +297,23 @@ CASES: dict[str, tuple[str, Callable[[], Doctored]]] = {
         "OverCap",
         lambda: _with(_evidence(strategy={"spec": {"limits": {"costUSD": "0.001"}}})),
     ),
+    "more than the day's budget": ("OverDay", lambda: _with(_evidence(namespace=_budgeted("0.002")))),
+    "more than the day's budget by all runs together": (
+        "OverDay",
+        lambda: _with(
+            _evidence(namespace=_budgeted("0.003"), others=[_rival(reserved_micro_usd=1_000)]),
+        ),
+    ),
+    "more calls than the bucket has given": (
+        "TooFast",
+        lambda: _with(
+            _evidence(_twice("tool.called"), contracts=[_contract(rate={"calls": 1, "perSeconds": 60})])
+        ),
+    ),
+    "more calls at once than allowed": (
+        "TooManyAtOnce",
+        lambda: _with(_evidence(at_once={"/refunds": 2})),
+    ),
     "a call that nobody approved": (
         "ClaimNotAllowed",
         lambda: _with(_evidence(_changed(7, verdict="rejected"))),
@@ -331,7 +379,8 @@ def test_every_finding_has_a_case_above() -> None:
     """A rule that never fires checks nothing."""
     told = {
         node.args[0].value
-        for node in ast.walk(ast.parse((FOLDER / "rules.py").read_text()))
+        for file in FOLDER.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Name)
         and node.func.id == "Finding"

@@ -2,7 +2,9 @@
 
 import ast
 import functools
-from collections.abc import Iterator
+import inspect
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +12,7 @@ import pytest
 
 from keelstep import points
 from keelstep.events import registry
+from keelstep.log import subjects
 from tests.chaos import cases, faults, scenarios
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,10 +23,7 @@ SOURCES = (
     "runner/keelstep_runner",
 )
 WRITING_VERBS = ("POST", "PUT", "PATCH", "DELETE")
-UNPASSED = {
-    "operator.before.feedback.given": "nobody can give feedback yet",
-    "operator.after.feedback.given": "nobody can give feedback yet",
-}
+UNPASSED: Mapping[str, str] = {}
 """Points that no scenario passes, and why."""
 
 
@@ -102,6 +102,40 @@ def test_every_kubernetes_write_has_a_point_before_and_after() -> None:
     assert unmarked == []
 
 
+WITH_ACKNOWLEDGEMENT = {
+    "spine/keelstep/log/control.py": "operator.*.control",
+    "spine/keelstep/log/names.py": "operator.*.name, around whoever calls it",
+    "spine/keelstep/log/objects.py": "none: what nobody names yet is as good as not there",
+    "spine/keelstep/log/limits.py": "its own",
+}
+"""Who stores messages besides `Log.append`, and the points that each has."""
+
+
+def test_every_write_of_a_limit_goes_through_the_one_function_that_has_a_point_before_and_after() -> None:
+    """Whoever stores anything is known here, and what a gateway tells the others carries its kind in its points."""
+    storing = {
+        (str(path), function.name)
+        for path, tree in _modules().items()
+        for function in _functions(tree)
+        for call in _calls(function, "publish")
+        if isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and call.func.value.id == "jetstream"
+    }
+    assert {path for path, _ in storing} == WITH_ACKNOWLEDGEMENT.keys()
+    assert [name for path, name in storing if path.endswith("limits.py")] == ["put"]
+    put = next(
+        each for each in _functions(_modules()[Path("spine/keelstep/log/limits.py")]) if each.name == "put"
+    )
+    assert _reached(put) == ["gateway.before.limits.*", "gateway.after.limits.*"]
+
+
+def test_every_kind_of_limit_has_its_points() -> None:
+    """A new one is a boundary, and needs a scenario."""
+    spelled = re.findall(r'f"limits\.(\w+)\.', inspect.getsource(subjects))
+    assert sorted(spelled) == sorted(points.LIMITS)
+
+
 def _imported(node: ast.Import | ast.ImportFrom) -> list[str]:
     if isinstance(node, ast.ImportFrom):
         return [node.module or ""]
@@ -156,17 +190,18 @@ def test_every_event_and_every_outcome_is_shown_by_a_scenario(shown: str) -> Non
 
 def test_what_is_said_to_have_no_source_has_none() -> None:
     """Once a program writes it, the matrix must."""
-    written = {
-        node.attr
+    said = {
+        (node.func.attr, keyword.value.value)
         for path, tree in _modules().items()
         if path.name != "types.py"
-        for call in ast.walk(tree)
-        if isinstance(call, ast.Call)
-        for node in [call.func]
-        if isinstance(node, ast.Attribute)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        for keyword in node.keywords
+        if isinstance(keyword.value, ast.Constant)
     }
-    for name in {each.partition("{")[0] for each in scenarios.WITHOUT_SOURCE}:
-        assert registry.KINDS[name].data.__name__ not in written
+    for shown in scenarios.WITHOUT_SOURCE:
+        name, _, word = shown.removesuffix("}").partition("{")
+        assert (registry.KINDS[name].data.__name__, word) not in said
 
 
 def test_every_boundary_that_is_recorded_is_a_point() -> None:

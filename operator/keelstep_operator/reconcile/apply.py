@@ -61,11 +61,9 @@ async def _do(ctx: Context, situation: Situation, action: actions.Action) -> Non
         case actions.OpenGate():
             await _open_gate(ctx, situation, action)
         case actions.EngageKill():
-            points.reached("operator.before.control")
             await ctx.control.engage(
                 "execution", situation.tenant, situation.xid, reason=action.reason, by="spec.killSwitch"
             )
-            points.reached("operator.after.control")
         case actions.ReleaseName():
             await _release(ctx, situation)
         case actions.DeleteResource():

@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from keelstep import errors, kinds, kube, points
+from keelstep import errors, kinds, kube
 from keelstep.domain.state import State
 from keelstep.events import clock
 from keelstep.kinds import names
@@ -93,11 +93,9 @@ async def settle(ctx: Context, key: Key, wish: decisions.Wish, owner: kube.Objec
 
 
 async def _engage(ctx: Context, wish: decisions.Wish, scope: control.Scope, target: str, reason: str) -> None:
-    points.reached("operator.before.control")
     position = await ctx.control.engage(
         scope, wish.namespace, target, reason=reason, by=f"{wish.scope.lower()}.killSwitch"
     )
-    points.reached("operator.after.control")
     log.warning(
         "kill_engaged", scope=scope, tenant=wish.namespace, target=target, position=position, reason=reason
     )
@@ -111,7 +109,6 @@ async def _lift(
     latch: decisions.Latch,
     verdict: decisions.Lift,
 ) -> None:
-    points.reached("operator.before.control")
     await ctx.control.lift(
         scope,
         wish.namespace,
@@ -120,7 +117,6 @@ async def _lift(
         reason=verdict.reason,
         by=verdict.by,
     )
-    points.reached("operator.after.control")
     log.warning("kill_lifted", scope=scope, tenant=wish.namespace, target=target, by=verdict.by)
 
 

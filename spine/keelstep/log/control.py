@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 from nats.aio.client import Client
 
-from keelstep import errors
+from keelstep import errors, points
 from keelstep.events import clock, signing, types
 from keelstep.log import jetstream, subjects
 
@@ -169,8 +169,9 @@ class Control:
     async def _append(self, subject: str, payload: bytes, expected: int) -> int:
         """The sequence of the stored record, or 0 where another came first or nobody knows: look again."""
         headers = {jetstream.EXPECTED: str(expected), signing.HEADER: self.signer.sign(subject, payload)}
+        points.reached("operator.before.control")
         try:
-            return await jetstream.publish(self.nc, subject, payload, headers)
+            position = await jetstream.publish(self.nc, subject, payload, headers)
         except errors.BrokerClosedError:
             raise
         except errors.BrokerUnavailableError:
@@ -178,6 +179,9 @@ class Control:
         except errors.BrokerError as error:
             if error.code not in jetstream.WRONG_SEQUENCE:
                 raise
+        else:
+            points.reached("operator.after.control")
+            return position
         return 0
 
 

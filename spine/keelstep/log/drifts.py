@@ -19,7 +19,7 @@ from keelstep import errors
 from keelstep.domain import drift
 from keelstep.events import clock
 from keelstep.kinds.transport import Mcp
-from keelstep.log import jetstream, subjects, tail
+from keelstep.log import jetstream, limits, subjects, tail
 
 log = structlog.get_logger(__name__)
 
@@ -71,7 +71,7 @@ class Notes:
             known = await self._last(subject)
             if self._is_news(known, message):
                 note = Note(message=message, at=clock.text(self.now()))
-                await jetstream.publish(self.nc, subject, msgspec.json.encode(note))
+                await limits.put(self.nc, subject, msgspec.json.encode(note))
                 self._known[subject] = note, self.now()
         except errors.BrokerError as error:
             log.warning("drift_not_noted", subject=subject, why=error.message)

@@ -9,7 +9,7 @@ Nothing here is a fact about a run: a limit that is forgotten begins anew. What 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ import msgspec
 import structlog
 from nats.aio.client import Client
 
-from keelstep import errors
+from keelstep import errors, points
 from keelstep.domain import circuit, daily, limits
 from keelstep.events import clock
 from keelstep.log import connection, jetstream, subjects, tail
@@ -35,6 +35,20 @@ _KINDS: dict[str, type[limits.Usage] | type[circuit.Circuit] | type[daily.Day]] 
     "money": daily.Day,
 }
 """What the second token of a subject says that its record is."""
+
+
+async def put(nc: Client, subject: str, payload: bytes, headers: Mapping[str, str] | None = None) -> int:
+    """Write into the stream, between the two points of every such write; the sequence under which it was stored.
+
+    Raises:
+        errors.BrokerUnavailableError: no answer in time; it may be stored nevertheless.
+        errors.BrokerError: it was refused; `code` says why.
+    """
+    record = subject.split(".", 2)[1]
+    points.reached(f"gateway.before.limits.{record}")
+    position = await jetstream.publish(nc, subject, payload, headers)
+    points.reached(f"gateway.after.limits.{record}")
+    return position
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +74,8 @@ class Board:
     _tail: tail.Tail = field(init=False)
     _begun: tail.Place | None = None
     _changed: dict[str, asyncio.Event] = field(default_factory=dict)
-    _ahead: int = 0
-    """How far the broker's clock is ahead of ours, nanoseconds."""
+    _ahead: int = field(default_factory=lambda: clock.now() - clock.boot())
+    """How far the broker's clock is ahead of the time since boot, nanoseconds."""
     _written: int = 0
 
     def __post_init__(self) -> None:
@@ -90,8 +104,8 @@ class Board:
         return self._begun is not None and self._tail.handled >= self._begun.last
 
     def now(self) -> int:
-        """The broker's clock, nanoseconds since 1970: gateways' own may be seconds apart."""
-        return clock.now() + self._ahead
+        """The broker's clock, nanoseconds since 1970: gateways' own may be seconds apart, and are set now and then."""
+        return clock.boot() + self._ahead
 
     def has(self, subject: str) -> bool:
         """True where a record was heard of."""
@@ -134,7 +148,7 @@ class Board:
         record = msgspec.structs.replace(record, by=f"{self.owner}.{self._written}")
         payload = msgspec.json.encode(record)
         try:
-            position = await jetstream.publish(self.nc, subject, payload, {jetstream.EXPECTED: str(after)})
+            position = await put(self.nc, subject, payload, {jetstream.EXPECTED: str(after)})
         except errors.BrokerUnavailableError:
             # it may be stored, and then it is ours; else nobody knows, and what it may have taken is not given out again
             found = await self.read(subject, type(record))
@@ -180,10 +194,10 @@ class Board:
 
     async def _keep_time(self) -> None:
         while True:
-            before = clock.now()
+            before = clock.boot()
             with contextlib.suppress(errors.BrokerUnavailableError):
                 theirs = await connection.broker_time(self.nc)
-                self._ahead = theirs - (before + clock.now()) // 2
+                self._ahead = theirs - (before + clock.boot()) // 2
             await asyncio.sleep(_CLOCK_SECONDS)
 
     def _on_begin(self, place: tail.Place) -> None:

@@ -29,8 +29,10 @@ class Message:
     """One stored message of an execution."""
 
     position: int
+    xid: str
+    """Whose log it is in: the last token but one of its subject."""
     writer: str
-    """The subject's last token."""
+    """The last one."""
     stored_at: int
     """The broker's clock, nanoseconds since 1970."""
     payload: bytes
@@ -68,11 +70,17 @@ class Places:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything about one tenant's one run."""
+    """Everything about one tenant's one run, and what the tenant's other runs did meanwhile."""
 
     xid: str
     messages: Sequence[Message]
+    others: Sequence[Message]
+    """Of the tenant's other runs."""
     bookings: Sequence[Booking]
+    at_once: Mapping[str, int]
+    """The most calls of each of the shop's paths that were under way at once."""
+    namespace: Any
+    contracts: Sequence[Any]
     execution: Any
     """The resource, or None."""
     strategy: Any
@@ -95,7 +103,7 @@ def gather(places: Places, tenant: str, run: str, xid: str, bookings_from: int) 
 async def _gather(places: Places, tenant: str, run: str, xid: str, bookings_from: int) -> Evidence:
     api = places.api
     async with _connected(places.broker_url, places.reader_credentials, "reader") as nc:
-        messages = await _log(nc, tenant, xid)
+        found = await _stored(nc, "SPINE-0", f"spine.0.{tenant}.*.*")
     async with _connected(places.broker_url, places.system_credentials, "sys") as nc:
         revoked = await _revoked(nc, places.run_account)
     gold, projected = await _projected(places.postgres, tenant, xid)
@@ -106,8 +114,12 @@ async def _gather(places: Places, tenant: str, run: str, xid: str, bookings_from
     strategy = api.get(f"{root}/agentstrategies/{spec['strategyRef']['name']}") if spec else None
     return Evidence(
         xid=xid,
-        messages=messages,
+        messages=[each for each in found if each.xid == xid],
+        others=[each for each in found if each.xid != xid],
         bookings=[each for each in ledger(places.shop_url) if each.number > bookings_from],
+        at_once=_asked(places.shop_url, "/faults/state")["most_at_once"],
+        namespace=api.get(core),
+        contracts=api.get(f"{root}/toolcontracts")["items"],
         execution=execution,
         strategy=strategy,
         pods=api.get(f"{core}/pods")["items"],
@@ -121,8 +133,6 @@ async def _gather(places: Places, tenant: str, run: str, xid: str, bookings_from
 
 def ledger(shop_url: str) -> list[Booking]:
     """The shop's own books, oldest first."""
-    with urllib.request.urlopen(f"{shop_url}/ledger", timeout=_TIMEOUT_SECONDS) as reply:
-        found = json.load(reply)["bookings"]
     return [
         Booking(
             number=int(each["id"].rpartition("-")[2]),
@@ -131,8 +141,23 @@ def ledger(shop_url: str) -> list[Booking]:
             what=f"{each['kind']} {each['amount'] or each['request']['message']}",
             booked_at=_nanoseconds(each["booked_at"]),
         )
-        for each in found
+        for each in _asked(shop_url, "/ledger")["bookings"]
     ]
+
+
+def stored(places: Places, stream: str, pattern: str) -> list[Message]:
+    """Every message of a stream on subjects that fit, oldest first."""
+
+    async def read() -> list[Message]:
+        async with _connected(places.broker_url, places.reader_credentials, "reader") as nc:
+            return await _stored(nc, stream, pattern)
+
+    return asyncio.run(read())
+
+
+def _asked(shop_url: str, path: str) -> Any:
+    with urllib.request.urlopen(shop_url + path, timeout=_TIMEOUT_SECONDS) as reply:
+        return json.load(reply)
 
 
 @contextlib.asynccontextmanager
@@ -154,13 +179,13 @@ async def _connected(url: str, credentials: Path, role: str) -> AsyncIterator[Cl
         await nc.close()
 
 
-async def _log(nc: Client, tenant: str, xid: str) -> list[Message]:
+async def _stored(nc: Client, stream: str, pattern: str) -> list[Message]:
     found: list[Message] = []
     while True:
         after = found[-1].position if found else 0
-        wanted = {"seq": after + 1, "next_by_subj": f"spine.0.{tenant}.{xid}.*"}
+        wanted = {"seq": after + 1, "next_by_subj": pattern}
         request = json.dumps(wanted).encode()
-        reply = await nc.request("$JS.API.DIRECT.GET.SPINE-0", request, timeout=_TIMEOUT_SECONDS)
+        reply = await nc.request(f"$JS.API.DIRECT.GET.{stream}", request, timeout=_TIMEOUT_SECONDS)
         headers = reply.headers or {}
         if "Nats-Subject" not in headers:
             if headers.get("Status") != "404":
@@ -169,7 +194,8 @@ async def _log(nc: Client, tenant: str, xid: str) -> list[Message]:
         found.append(
             Message(
                 position=int(headers["Nats-Sequence"]),
-                writer=headers["Nats-Subject"].rpartition(".")[2],
+                xid=headers["Nats-Subject"].split(".")[-2],
+                writer=headers["Nats-Subject"].split(".")[-1],
                 stored_at=_nanoseconds(headers["Nats-Time-Stamp"]),
                 payload=reply.data,
                 event=_object(reply.data),

@@ -1,16 +1,16 @@
 """What is wrong with a run? Every rule looks at the evidence alone, and each of its findings has a name.
 
 Lost and doubled are told apart from the rest: `LOST` and `DOUBLED` are what a platform must never do whatever fails;
-the others say that a promise about order, money, people or tidiness was not kept.
+the others say that a promise about order, money, pace, people or tidiness was not kept.
 """
 
-import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
+from tests.chaos.checker import bounds
+from tests.chaos.checker.case import Case, Expected, Finding, Rule
 from tests.chaos.checker.chain import ENDS, Chain, digest, walk
-from tests.chaos.checker.evidence import Booking, Evidence, Message
+from tests.chaos.checker.evidence import Evidence, Message
 
 _MILLISECOND = 1_000_000
 _PHASES = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
@@ -18,59 +18,14 @@ LOST = frozenset({"AcknowledgedLost", "AcknowledgedVoid", "EffectMissing", "Unkn
 DOUBLED = frozenset({"DuplicateEffect", "UnexpectedEffect", "EffectDespiteFailed", "EffectWithoutClaim"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
-    """One broken promise."""
-
-    name: str
-    about: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What is known from outside about what was done to the run."""
-
-    tenant: str
-    effects: Mapping[str, int]
-    """How often each booking may stand in the books."""
-    stored: Sequence[str]
-    """Digests of what programs believe to be stored."""
-    tokens: Sequence[str]
-    """Public names of the tokens that runners held."""
-    stopped_at: int = 0
-    """When a kill was acknowledged, nanoseconds since 1970; 0 where none was."""
-    stopped_tool: str = ""
-    """The one tool that it was about, which is also the kind of its bookings; empty where it was about everything."""
-    may_be_unknown: bool = True
-    """A gateway, the shop or the way between was disturbed."""
-    may_send_late: bool = False
-    """A gateway stood still between its last check and the send: the residue that DESIGN names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What every rule is given."""
-
-    seen: Evidence
-    chain: Chain
-    expected: Expected
-
-    def booked(self, claim: Message) -> list[Booking]:
-        """The bookings that a claim can account for."""
-        data = claim.event["data"]
-        if data["tool"] == "reply":
-            message = json.loads(data["args"]["inline"])["message"]
-            return [each for each in self.seen.bookings if each.what == f"reply {message}"]
-        return [each for each in self.seen.bookings if each.key == data["idempotency_key"]]
-
-
 def judge(seen: Evidence, expected: Expected) -> list[Finding]:
     """Every finding, sorted."""
-    case = Case(seen, walk(seen.messages, expected.tenant, seen.xid), expected)
+    by_run: dict[str, list[Message]] = {}
+    for message in seen.others:
+        by_run.setdefault(message.xid, []).append(message)
+    beside = [walk(messages, expected.tenant, xid) for xid, messages in by_run.items()]
+    case = Case(seen, walk(seen.messages, expected.tenant, seen.xid), beside, expected)
     return sorted({finding for rule in RULES for finding in rule(case)})
-
-
-Rule = Callable[[Case], Iterator[Finding]]
 
 
 # the log
@@ -127,33 +82,6 @@ def _every_model_call_has_one_reply(case: Case) -> Iterator[Finding]:
             yield Finding("OpenModelCall", f"model call {ordinal} has {replied[ordinal]} replies")
 
 
-def _money_stays_under_the_cap(case: Case) -> Iterator[Finding]:
-    started = next(iter(case.chain.of("exec.started")), None)
-    if started is None:
-        return
-    cap = started.event["data"]["budget_micro_usd"]
-    limit = (case.seen.strategy or {}).get("spec", {}).get("limits", {}).get("costUSD")
-    if limit is not None:
-        cap = min(cap, round(float(limit) * 1_000_000))
-    spent, models, claims = 0, {}, {}
-    for event in (message.event for message in case.chain.events):
-        data = event["data"]
-        match event["type"]:
-            case "model.called":
-                models[data["ordinal"]] = data["reserved_micro_usd"]
-            case "model.replied":
-                models.pop(data["ordinal"], None)
-                spent += event["cost"]["micro_usd"]
-            case "tool.called":
-                claims[event["seq"]] = data["estimate_micro_usd"]
-            case "tool.result":
-                claims.pop(data.get("claim_seq"), None)
-                spent += event["cost"]["micro_usd"]
-        held = spent + sum(models.values()) + sum(claims.values())
-        if held > cap:
-            yield Finding("OverCap", f"{held} of {cap} micro-USD at seq {event['seq']}")
-
-
 def _what_must_be_asked_was_allowed(case: Case) -> Iterator[Finding]:
     asked = {each.event["seq"]: each.event["data"] for each in case.chain.of("gate.decided")}
     used: Counter[int] = Counter()
@@ -204,7 +132,7 @@ def _effects_are_those_planned(case: Case) -> Iterator[Finding]:
 
 def _an_effect_follows_its_claim(case: Case) -> Iterator[Finding]:
     accounted: dict[int, int] = {}
-    for claim in case.chain.of("tool.called"):
+    for claim in case.everywhere("tool.called"):
         for booking in case.booked(claim):
             before = accounted.get(booking.number)
             accounted[booking.number] = min(before or claim.stored_at, claim.stored_at)
@@ -336,7 +264,7 @@ RULES: Sequence[Rule] = (
     _the_log_runs_what_was_asked,
     _every_claim_has_one_result,
     _every_model_call_has_one_reply,
-    _money_stays_under_the_cap,
+    *bounds.RULES,
     _what_must_be_asked_was_allowed,
     _nothing_begins_after_the_stop,
     _effects_are_those_planned,

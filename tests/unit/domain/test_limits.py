@@ -101,7 +101,9 @@ def test_a_call_that_is_taken_over_brings_its_place_along() -> None:
 def test_a_call_that_must_wait_for_a_token_leaves_its_place_where_it_is() -> None:
     """Nobody else may have it meanwhile."""
     terms = Terms(Rate(calls=1), 1)
-    lost = Usage(full_at=NOW + 5 * clock.SECOND, places={"lost": Places(1, NOW + clock.SECOND)})
+    lost = Usage(
+        full_at={str(clock.SECOND): NOW + 5 * clock.SECOND}, places={"lost": Places(1, NOW + clock.SECOND)}
+    )
     found = limits.take(lost, terms, "a", held=0, wanted=1, now=NOW, heir_of="lost")
     assert (found.count, found.why) == (0, "rate")
     assert found.usage.places == lost.places
