@@ -41,7 +41,6 @@ def _seconds(seconds: int) -> str:
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-@functools.lru_cache(maxsize=1024)
 def parse(value: str) -> int:
     """Nanoseconds since 1970 of an RFC 3339 time in UTC.
 
@@ -51,5 +50,11 @@ def parse(value: str) -> int:
     match = _TEXT.fullmatch(value)
     if match is None:
         raise ValueError(f"not an RFC 3339 time in UTC: {value!r}")
-    seconds = int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp())
-    return seconds * SECOND + int((match[2] or "0").ljust(9, "0"))
+    seconds, rest = match.groups("0")
+    return _since_1970(seconds) * SECOND + int(rest.ljust(9, "0"))
+
+
+@functools.lru_cache(maxsize=1024)
+def _since_1970(seconds: str) -> int:
+    """What is written, as a number."""
+    return int(datetime.fromisoformat(f"{seconds}+00:00").timestamp())

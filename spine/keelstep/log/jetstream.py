@@ -268,6 +268,9 @@ def _refused(refusal: Refusal, about: str = "") -> errors.BrokerError:
 
 def parse_headers(block: bytes) -> dict[str, str]:
     """Headers from their stored form: a version line, then `Name: value` lines."""
-    lines = block.decode("utf-8", "replace").split("\r\n")[1:]
-    pairs = (line.partition(":") for line in lines if line)
-    return {name: value.strip() for name, _, value in pairs}
+    found = {}
+    for line in block.decode("utf-8", "replace").split("\r\n")[1:]:
+        name, colon, value = line.partition(":")
+        if colon:
+            found[name] = value.strip()
+    return found
