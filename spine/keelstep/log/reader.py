@@ -53,23 +53,21 @@ class StreamReader:
             after = batch[-1].position
 
     async def chunk(self, tenant: str, xid: str, after: int, enough_bytes: int) -> list[Stored]:
-        """The next messages of an execution, up to the first with which they hold this many bytes; else all.
+        """The next messages of an execution: all, or so many that they hold this many bytes, and little more.
 
         Raises:
             errors.BrokerUnavailableError: the broker did not answer in time; asking again may help.
         """
         found: list[Stored] = []
-        size = 0
-        while True:
-            batch, is_all = await self.batch(tenant, xid, after, min(enough_bytes, BATCH_BYTES))
-            for stored in batch:
-                found.append(stored)
-                size += len(stored.payload)
-                if size >= enough_bytes:
-                    return found
-            if is_all:
-                return found
-            after = batch[-1].position
+        size, is_all = 0, False
+        while size < enough_bytes and not is_all:
+            # the broker counts subjects and headers too: some more, else the last ones come one by one
+            most_bytes = min(enough_bytes - size + enough_bytes // 16, BATCH_BYTES)
+            batch, is_all = await self.batch(tenant, xid, after, most_bytes)
+            found += batch
+            size += sum(len(stored.payload) for stored in batch)
+            after = batch[-1].position if batch else after
+        return found
 
     async def batch(
         self, tenant: str, xid: str, after: int, most_bytes: int = BATCH_BYTES

