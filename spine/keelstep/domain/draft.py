@@ -10,6 +10,7 @@ The type is the same, because what may be asked of a state may be asked of a dra
 that made it.
 """
 
+import operator
 from typing import Any
 
 import immutables
@@ -21,6 +22,7 @@ _Map: Any = immutables.Map
 _EMPTY = State(xid="", tenant="")
 _MAPS = tuple(name for name in State.__struct_fields__ if isinstance(getattr(_EMPTY, name), immutables.Map))
 """The fields whose transient forms a draft may hold."""
+_maps = operator.attrgetter(*_MAPS)
 
 change = structs.force_setattr
 """`change(draft, name, value)`: set one field."""
@@ -60,8 +62,7 @@ def drop(draft: State, name: str, key: Any) -> None:
 
 def frozen(draft: State) -> State:
     """The state that the draft has become. The draft is used up."""
-    for name in _MAPS:
-        found = getattr(draft, name)
+    for name, found in zip(_MAPS, _maps(draft), strict=True):
         if type(found) is not _Map:
             change(draft, name, found.finish())
     return draft

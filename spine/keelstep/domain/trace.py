@@ -7,6 +7,8 @@ payload: those stand in Values and are erased there.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from keelstep.domain import execution, money
 from keelstep.domain.state import State
 from keelstep.domain.validity import Vouch
@@ -17,8 +19,7 @@ from keelstep.events.frame import Stored
 _MOST_WHY = 160
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event of a trace."""
 
     seq: int
@@ -70,7 +71,7 @@ def read(state: State, messages: Iterable[Stored], vouch: Vouch) -> Trace:
 def line(event: Event, stored: Stored, after: State) -> Line:
     """One event's line; `after` is the state that includes it."""
     target, summary = _SUMMARIES[event.type](event.data)
-    cost = event.envelope.cost
+    cost = event.cost
     return Line(
         seq=event.seq,
         step=after.step,
@@ -78,8 +79,8 @@ def line(event: Event, stored: Stored, after: State) -> Line:
         target=target,
         summary=summary,
         writer=stored.writer,
-        actor=event.envelope.actor,
-        attempt=event.envelope.attempt,
+        actor=event.actor,
+        attempt=event.attempt,
         tokens_in=cost.tokens_in,
         tokens_out=cost.tokens_out,
         micro_usd=cost.micro_usd,

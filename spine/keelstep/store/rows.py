@@ -122,66 +122,43 @@ def mark(shard: int, judged: Judged) -> Row:
 
 def lines(shard: int, judged: Judged) -> Iterator[Row]:
     """The lines that an event adds to its trace, in order; none where the message is no event."""
-    event, stored, after = judged.outcome, judged.arrival.stored, judged.after
+    event, arrival, after = judged.outcome, judged.arrival, judged.after
     if not isinstance(event, Event):
         return
-    line = trace.line(event, stored, after)
-    settles = line.ends_step and line.writer == types.Writer.GATEWAY
+    line = trace.line(event, arrival.stored, after)
+    place = (text(after.trace_id), shard, line.position)
+    whose = (arrival.tenant, arrival.xid, line.seq, line.step)
+    target = text(line.target)
+    writer = (line.writer, text(line.actor), _bounded(line.attempt, _INT4))
+    when = _when(line.stored_at)
     if _needed_no_claim(event.data):
         called = f"tier {event.data.tier}, no claim needed"
-        yield _line(shard, judged, line, CALLED, "tool.called", called, line.target)
-    yield _line(
-        shard,
-        judged,
-        line,
-        EVENT,
-        line.type,
-        line.summary,
-        line.target,
-        latency_ms=line.latency_ms,
-        cost=(line.tokens_in, line.tokens_out, line.micro_usd) if settles else _FREE,
-    )
+        yield (*place, CALLED, *whose, "tool.called", target, called, *writer, *_FREE, None, when)
+    latency = None if line.latency_ms is None else _bounded(line.latency_ms, _INT8)
+    summary = _summary(line.summary)
+    yield (*place, EVENT, *whose, line.type, target, summary, *writer, *_settled(line), latency, when)
     if line.ends_step:
         what = f"step {line.step}: {line.target}" if line.target else f"step {line.step}: model"
-        yield _line(shard, judged, line, COMPLETED, "step.completed", f"{what} {line.summary}", line.target)
+        completed = _summary(f"{what} {line.summary}")
+        yield (*place, COMPLETED, *whose, "step.completed", target, completed, *writer, *_FREE, None, when)
 
 
 _FREE = (0, 0, 0)
 
 
-def _line(
-    shard: int,
-    judged: Judged,
-    line: trace.Line,
-    part: int,
-    event_type: str,
-    summary: str,
-    target: str,
-    *,
-    latency_ms: int | None = None,
-    cost: tuple[int, int, int] = _FREE,
-) -> Row:
+def _settled(line: trace.Line) -> tuple[int, int, int]:
+    """What the event itself cost, by the word of whoever may say so."""
+    if not line.ends_step or line.writer != types.Writer.GATEWAY:
+        return _FREE
     return (
-        text(judged.after.trace_id),
-        shard,
-        line.position,
-        part,
-        judged.arrival.tenant,
-        judged.arrival.xid,
-        line.seq,
-        line.step,
-        event_type,
-        text(target),
-        text(summary)[:_LONGEST_SUMMARY],
-        line.writer,
-        text(line.actor),
-        _bounded(line.attempt, _INT4),
-        _bounded(cost[0], _INT8),
-        _bounded(cost[1], _INT8),
-        _bounded(cost[2], _INT8),
-        None if latency_ms is None else _bounded(latency_ms, _INT8),
-        _when(line.stored_at),
+        _bounded(line.tokens_in, _INT8),
+        _bounded(line.tokens_out, _INT8),
+        _bounded(line.micro_usd, _INT8),
     )
+
+
+def _summary(said: str) -> str:
+    return text(said)[:_LONGEST_SUMMARY]
 
 
 def _needed_no_claim(data: types.Data) -> TypeGuard[types.ToolResult]:
