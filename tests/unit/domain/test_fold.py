@@ -6,6 +6,8 @@ they like under any writer's name, with valid signatures where they hold a key.
 
 import contextlib
 import copy
+import gc
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from msgspec import structs
 from keelstep.domain import execution
 from keelstep.domain.state import State
 from keelstep.events import envelope, types
+from keelstep.events.frame import Stored
 from keelstep.testing import builders
 from tests.unit.domain import stories
 
@@ -188,6 +191,7 @@ class Everybody(RuleBasedStateMachine):
         )
         assert state == self.run.state
         assert sum(isinstance(outcome, execution.Void) for outcome in outcomes) == state.voids
+        assert [outcome for outcome in outcomes if isinstance(outcome, envelope.Event)] == self.run.events
         half = len(self.run.messages) // 2
         begun = execution.begin(self.run.xid, self.run.tenant)
         middle = execution.resume(begun, self.run.messages[:half], self.run.vouch)
@@ -225,6 +229,28 @@ def test_a_message_that_was_folded_already_is_the_callers_error() -> None:
     run = stories.running()
     with pytest.raises(ValueError, match="comes after"):
         execution.advance(run.state, run.messages[-1], run.vouch)
+
+
+@pytest.mark.parametrize("collects", [True, False])
+def test_a_long_fold_leaves_pythons_garbage_collector_as_it_was(collects: bool) -> None:
+    """Nothing is collected while it works; what the process had set holds again after it, also where it failed."""
+    run, seen = stories.finished(), []
+
+    def told() -> Iterator[Stored]:
+        for message in run.messages:
+            seen.append(gc.isenabled())
+            yield message
+        raise RuntimeError
+
+    was_enabled = gc.isenabled()
+    (gc.enable if collects else gc.disable)()
+    try:
+        with pytest.raises(RuntimeError):
+            execution.resume(execution.begin(run.xid, run.tenant), told(), run.vouch)
+        assert gc.isenabled() == collects
+    finally:
+        (gc.enable if was_enabled else gc.disable)()
+    assert not any(seen)
 
 
 def test_a_log_is_bound_to_its_run() -> None:
