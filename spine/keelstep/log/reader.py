@@ -2,14 +2,10 @@
 
 By batched direct gets: one request, every message of all writers' subjects after a sequence, in order. A follower may
 answer, so the newest messages may be missing: what rests on such a read ends in a fenced append.
-
-All readers of a connection share one inbox: a subscription for each read would cost as much as the read.
 """
 
 import asyncio
-import itertools
-import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,7 +16,7 @@ from nats.aio.msg import Msg
 from keelstep import errors
 from keelstep.events import clock, signing
 from keelstep.events.frame import Stored
-from keelstep.log import jetstream, subjects
+from keelstep.log import client, subjects
 
 BATCH = 1_000
 """Messages asked for at once."""
@@ -34,6 +30,7 @@ class StreamReader:
     """Reads executions of one shard from the stream itself; only programs of the account CORE may."""
 
     def __init__(self, nc: Client, shard: int) -> None:
+        assert isinstance(nc, client.Connection), "the library's own sends no answer straight to who asked"
         self._nc = nc
         self._shard = shard
         self._subject = f"$JS.API.DIRECT.GET.{subjects.stream(shard)}"
@@ -98,7 +95,17 @@ class StreamReader:
             "max_bytes": most_bytes,
             "next_by_subj": subjects.spine(self._shard, tenant, xid, "*"),
         }
-        return await _inbox(self._nc).ask(self._nc, self._subject, msgspec.json.encode(wanted), what=xid)
+        batch = _Batch(asyncio.get_running_loop().create_future())
+        try:
+            await self._nc.listen()
+            with self._nc.expecting(batch.add) as inbox:
+                await self._nc.publish(self._subject, msgspec.json.encode(wanted), reply=inbox)
+                await batch.arrive(xid)
+        except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
+            raise errors.BrokerClosedError from error
+        except nats.errors.Error as error:
+            raise errors.BrokerUnavailableError(f"reading {xid}") from error
+        return batch.messages, batch.whole.result()
 
 
 @dataclass(slots=True)
@@ -109,73 +116,33 @@ class _Batch:
     """How many messages there are after these."""
     messages: list[Stored] = field(default_factory=list)
 
-    def add(self, message: Msg) -> None:
+    def add(self, message: Msg | None) -> None:
         """The next message of the batch, or its end."""
         if self.whole.done():
             return
         try:
-            if _is_end(message):
+            if message is None:
+                self.whole.set_exception(errors.BrokerClosedError())
+            elif _is_end(message):
                 self.whole.set_result(_pending(message) if self.messages else 0)
             else:
                 self.messages.append(_stored(message))
         except errors.BrokerUnavailableError as error:
             self.whole.set_exception(error)
+        except (KeyError, ValueError) as error:
+            self.whole.set_exception(errors.BrokerError(f"no answer of a stream: {error}"))
 
+    async def arrive(self, what: str) -> None:
+        """Return once it is whole.
 
-@dataclass(slots=True)
-class _Inbox:
-    """Where the batches of one connection arrive, each under a token of its own."""
-
-    prefix: str
-    _batches: dict[str, _Batch] = field(default_factory=dict)
-    _tokens: Iterator[int] = field(default_factory=itertools.count)
-    _opening: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _is_open: bool = False
-
-    async def ask(self, nc: Client, subject: str, request: bytes, *, what: str) -> tuple[list[Stored], int]:
-        """A batch, and how many messages come after it."""
-        token = str(next(self._tokens))
-        batch = self._batches[token] = _Batch(asyncio.get_running_loop().create_future())
-        try:
-            await self._open(nc)
-            await nc.publish(subject, request, reply=f"{self.prefix}.{token}")
-            while True:
-                arrived = len(batch.messages)
-                await jetstream.cancellable(asyncio.wait((batch.whole,), timeout=TIMEOUT_SECONDS))
-                if batch.whole.done():
-                    return batch.messages, batch.whole.result()
-                if nc.is_closed:
-                    raise errors.BrokerClosedError
-                if len(batch.messages) == arrived:
-                    raise errors.BrokerUnavailableError(f"reading {what}")
-        except (nats.errors.ConnectionClosedError, nats.errors.ConnectionDrainingError) as error:
-            raise errors.BrokerClosedError from error
-        except nats.errors.Error as error:
-            raise errors.BrokerUnavailableError(f"reading {what}") from error
-        finally:
-            del self._batches[token]
-
-    async def _open(self, nc: Client) -> None:
-        async with self._opening:
-            if not self._is_open:
-                await nc.subscribe(f"{self.prefix}.*", cb=self._receive)
-                self._is_open = True
-
-    async def _receive(self, message: Msg) -> None:
-        batch = self._batches.get(message.subject.rpartition(".")[2])
-        if batch is not None:
-            batch.add(message)
-
-
-_inboxes: "weakref.WeakKeyDictionary[Client, _Inbox]" = weakref.WeakKeyDictionary()
-
-
-def _inbox(nc: Client) -> _Inbox:
-    """The inbox of a connection, for as long as that lives."""
-    found = _inboxes.get(nc)
-    if found is None:
-        found = _inboxes[nc] = _Inbox(nc.new_inbox())
-    return found
+        Raises:
+            errors.BrokerUnavailableError: nothing more came in time.
+        """
+        while not self.whole.done():
+            arrived = len(self.messages)
+            await asyncio.wait((self.whole,), timeout=TIMEOUT_SECONDS)
+            if not self.whole.done() and len(self.messages) == arrived:
+                raise errors.BrokerUnavailableError(f"reading {what}")
 
 
 def _is_end(message: Msg) -> bool:
