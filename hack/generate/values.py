@@ -237,6 +237,25 @@ class Views(Program):
     """What it shows the API server."""
 
 
+class Archive(Values):
+    """Moves the logs of finished runs out of the stream, into files of a volume (docs/operations.md)."""
+
+    enabled: bool = False
+    """Whether there is a CronJob for it."""
+    schedule: Annotated[str, pydantic.Field(min_length=1)] = "47 2 * * *"
+    """When, as cron has it."""
+    older_than_days: Annotated[int, pydantic.Field(ge=0)] = 90
+    """Only logs in which nothing was stored for so long."""
+    existing_claim: str = ""
+    """A claim of yours for the files. Default: one of its own, `keelstep-archive`, which outlives the release."""
+    size: Quantity = "20Gi"
+    """How large its own is."""
+    class_name: str = ""
+    """Its own one's StorageClass. Default: the cluster's own."""
+    resources: Resources = _resources("50m", "128Mi", "768Mi")
+    """Its compute."""
+
+
 class ApiServer(Values):
     """Where the Kubernetes API is, which no selector can say."""
 
@@ -270,6 +289,10 @@ class NetworkPolicies(Values):
     """Where gateways may go: contracts' hosts and providers. Default: anywhere but a cloud's metadata."""
     metrics_peers: list[Object] = [{"namespaceSelector": {}}]
     """Who may read metrics."""
+    traces_peers: list[Object] = []
+    """Where `monitoring.traces` are sent, as peers of a NetworkPolicy. Default: anywhere."""
+    traces_ports: list[Port] = [4318, 443]
+    """The collector's ports: its Pods', where it is behind a Service."""
 
 
 class Switch(Values):
@@ -288,8 +311,19 @@ class PodMonitor(Switch):
     """How often metrics are read."""
 
 
+class Traces(Values):
+    """Each run as a trace of OpenTelemetry, sent by the projector (docs/telemetry.md)."""
+
+    endpoint: Annotated[str, pydantic.Field(pattern=r"^(https?://[^\s?#@]+)?$")] = ""
+    """Who collects them, by OTLP over HTTP: `http://collector.tracing:4318`. Default: nobody, none are sent."""
+    headers_secret: str = ""
+    """Secret with lines `name: value` under `headers`, e.g. the collector's token. Default: none."""
+    ca_secret: str = ""
+    """Secret with the authority of its certificate under `ca.crt`. Default: the system's authorities."""
+
+
 class Monitoring(Values):
-    """What is told to Prometheus and Grafana."""
+    """What is told to Prometheus, Grafana and a collector of traces."""
 
     pod_monitor: PodMonitor = PodMonitor()
     """Has every program's metrics read."""
@@ -297,6 +331,8 @@ class Monitoring(Values):
     """The alerts, as a PrometheusRule."""
     dashboards: Switch = Switch(labels={"grafana_dashboard": "1"})
     """The dashboards, as a ConfigMap."""
+    traces: Traces = Traces()
+    """Runs as traces."""
     runbooks: str = ""
     """Where the runbooks are read: what stands before `docs/runbooks/…` in an alert. Default: nothing."""
 
@@ -340,6 +376,8 @@ class Chart(Values):
     """What writes the views."""
     views: Views = Views()
     """What shows them."""
+    archive: Archive = Archive()
+    """What keeps what is over."""
     network_policies: NetworkPolicies = NetworkPolicies()
     """Who may speak with whom."""
     monitoring: Monitoring = Monitoring()

@@ -8,6 +8,14 @@
 {{- toJson $ports }}
 {{- end }}
 
+{{- define "keelstep.tenants.selector" -}}
+{{- if has "*" .Values.tenants -}}
+{}
+{{- else -}}
+{matchExpressions: [{key: kubernetes.io/metadata.name, operator: In, values: {{ toJson .Values.tenants }}}]}
+{{- end -}}
+{{- end }}
+
 {{- define "keelstep.to.names" -}}
 - to: {{ toJson .Values.networkPolicies.dnsPeers }}
   ports: [{protocol: UDP, port: 53}, {protocol: TCP, port: 53}]

@@ -62,15 +62,20 @@ async def run(settings: Settings) -> None:
         errors.KubeError: the API server refused or was away; to run it again is right.
     """
     async with await Kube.connect(settings.kubeconfig) as api:
-        whole = await _installation(api, settings)
-        for part in objects.build_parts(settings.namespace, whole):
-            await _ensure(api, part)
-        if settings.postgres_host:
-            password = secrets.token_urlsafe(24)
-            await _ensure(api, objects.build_postgres(settings.namespace, settings.postgres_host, password))
+        if not settings.only_certificates:
+            await _keys(api, settings)
         if settings.views_hosts:
             await _certificate(api, settings)
     log.info("ready", namespace=settings.namespace)
+
+
+async def _keys(api: Kube, settings: Settings) -> None:
+    whole = await _installation(api, settings)
+    for part in objects.build_parts(settings.namespace, whole):
+        await _ensure(api, part)
+    if settings.postgres_host:
+        password = secrets.token_urlsafe(24)
+        await _ensure(api, objects.build_postgres(settings.namespace, settings.postgres_host, password))
 
 
 async def _installation(api: Kube, settings: Settings) -> Object:

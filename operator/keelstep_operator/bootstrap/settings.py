@@ -25,6 +25,8 @@ class Settings(pydantic_settings.BaseSettings):
     """Names of the views server's certificate, as a JSON list. Default: none, so that the certificate is a person's."""
     views_secret: str = pydantic.Field(default="keelstep-views-tls", min_length=1)
     """The Secret that holds it. Default: keelstep-views-tls."""
+    only_certificates: bool = False
+    """True renews the certificate and neither reads nor makes a key: what runs every night. Default: false."""
     kubeconfig: Path | None = None
     """How to reach the API server. Default: none, the Pod's own service account."""
     log_level: str = "INFO"

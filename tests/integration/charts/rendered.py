@@ -9,7 +9,11 @@ from hack.helm import CHARTS, Helm
 
 Object = dict[str, Any]
 
-EMBEDDED: Mapping[str, Any] = {"tenants": ["refunds"], "embedded": {"enabled": True}}
+EMBEDDED: Mapping[str, Any] = {
+    "tenants": ["refunds"],
+    "embedded": {"enabled": True},
+    "archive": {"enabled": True},
+}
 EXTERNAL: Mapping[str, Any] = {
     "tenants": ["refunds", "ports"],
     "broker": {"url": "tls://nats.example:4222", "caSecret": "broker-ca", "replicas": 3},
@@ -21,6 +25,14 @@ EXTERNAL: Mapping[str, Any] = {
         "providerKeysSecret": "provider-keys",
         "autoscaling": {"enabled": True, "metric": "queue", "target": 4},
         "environment": {"KEELSTEP_SWEEP_SECONDS": "2"},
+    },
+    "archive": {"enabled": True, "existingClaim": "our-archive"},
+    "monitoring": {
+        "traces": {
+            "endpoint": "https://collector.tracing:4318",
+            "headersSecret": "collector-token",
+            "caSecret": "collector-ca",
+        }
     },
     "scheduling": {
         "nodeSelector": {"pool": "agents"},

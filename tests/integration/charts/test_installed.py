@@ -1,6 +1,7 @@
 """Is what would be installed what a platform team wants?"""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ OTHER: dict[str, Any] = {
     "networkPolicies.brokerPeers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicies.dnsPeers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "networkPolicies.gatewayPeers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    "networkPolicies.tracesPeers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
+    "monitoring.traces.endpoint": "http://other:4318",
     "networkPolicies.metricsPeers": [{"ipBlock": {"cidr": "10.0.0.0/8"}}],
     "scheduling.tolerations": [{"operator": "Exists"}],
     "monitoring.podMonitor.interval": "7s",
@@ -40,10 +43,12 @@ BASES: dict[str, dict[str, Any]] = {
     "postgres": dict(rendered.EXTERNAL),
     "networkPolicies.broker": dict(rendered.EXTERNAL),
     "networkPolicies.postgres": dict(rendered.EXTERNAL),
+    "networkPolicies.traces": dict(rendered.EXTERNAL),
     "gateway.autoscaling": {**rendered.EMBEDDED, "gateway": {"autoscaling": {"enabled": True}}},
     "views.certificate.issuerRef": {**rendered.EMBEDDED, "views": {"certificate": {"source": "certManager"}}},
     **{f"monitoring.{part}.enabled": dict(rendered.EMBEDDED) for part in PARTS},
     "gateway.autoscaling.enabled": dict(rendered.EMBEDDED),
+    "archive.enabled": {"embedded": {"enabled": True}},
     "monitoring": dict(rendered.FOREIGN),
 }
 """What a value is tried beside, where alone it says nothing."""
@@ -152,6 +157,33 @@ def test_a_runner_reaches_names_and_the_broker_and_nothing_reaches_it(helm: Helm
         assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == ports
 
 
+def test_the_embedded_broker_knows_runners_by_their_tenant_too(helm: Helm) -> None:
+    """Anybody who may make Pods elsewhere may give them a runner's label; that opens no way to the broker."""
+
+    def from_(given: Mapping[str, Any]) -> Any:
+        objects = rendered.chart(helm, given)
+        (rule,) = rendered.one(objects, "NetworkPolicy", "keelstep-nats")["spec"]["ingress"]
+        return rule["from"][-1]
+
+    runner = {"matchLabels": {names.LABEL_COMPONENT: names.COMPONENT_RUNNER}}
+    (asked,) = from_(rendered.EMBEDDED)["namespaceSelector"]["matchExpressions"]
+    assert asked == {"key": "kubernetes.io/metadata.name", "operator": "In", "values": ["refunds"]}
+    everywhere = {**rendered.EVERYWHERE, "networkPolicies": {"enabled": True}}
+    assert from_(everywhere) == {"namespaceSelector": {}, "podSelector": runner}
+
+
+def test_the_projector_reaches_a_collector_where_there_is_one(helm: Helm) -> None:
+    """And nobody else does; without one it reaches the broker and Postgres alone."""
+
+    def reached(given: Mapping[str, Any], program: str) -> set[int]:
+        policy = rendered.one(rendered.chart(helm, given), "NetworkPolicy", f"keelstep-{program}")
+        return {port["port"] for rule in policy["spec"]["egress"] for port in rule.get("ports", ())}
+
+    assert reached(rendered.EMBEDDED, "projector") == {53, 4222, 5432}
+    assert reached(rendered.EXTERNAL, "projector") == {53, 4222, 5432, 4318, 443}
+    assert reached(rendered.EXTERNAL, "archive") == {53, 4222}
+
+
 def test_every_pod_of_ours_has_a_network_policy(helm: Helm) -> None:
     """All are denied by one, and what each needs stands in one of its own."""
     objects = rendered.chart(helm, rendered.EMBEDDED)
@@ -168,7 +200,7 @@ def test_every_pod_of_ours_has_a_network_policy(helm: Helm) -> None:
 def test_no_pod_holds_a_token_that_it_does_not_need(helm: Helm) -> None:
     """The projector, the broker and Postgres never ask Kubernetes anything."""
     for path, pod in rendered.pods(rendered.chart(helm, rendered.EMBEDDED)):
-        silent = path.endswith(("projector", "nats", "postgres"))
+        silent = path.endswith(("projector", "nats", "postgres", "archive"))
         assert pod["spec"]["automountServiceAccountToken"] is not silent, path
 
 
@@ -178,6 +210,15 @@ def test_every_container_says_what_it_needs(helm: Helm) -> None:
         for container in pod["spec"]["containers"]:
             assert container["resources"]["requests"].keys() == {"cpu", "memory"}, path
             assert container["resources"]["limits"].keys() == {"memory"}, path
+
+
+def test_no_program_is_killed_while_it_waits_for_the_others(helm: Helm) -> None:
+    """On a first day images are pulled and volumes made, for minutes: what is killed for that waits even longer."""
+    for path, pod in rendered.pods(rendered.chart(helm, rendered.EMBEDDED)):
+        (container,) = pod["spec"]["containers"]
+        if "livenessProbe" in container:
+            startup = container["startupProbe"]
+            assert startup["periodSeconds"] * startup["failureThreshold"] >= 600, path
 
 
 def test_gateways_refuse_their_own_loopback(helm: Helm) -> None:
