@@ -8,6 +8,7 @@ from hack.bench.benches import (
     contracts,
     first_event,
     fold,
+    installation,
     kill,
     operator_load,
     pause,
@@ -71,6 +72,12 @@ BENCHES = (
         name="real-pod",
         question="how long from kubectl apply to a run's first own event in a real Pod?",
         run=real_pod.run,
+        is_on_request=True,
+    ),
+    Bench(
+        name="installation",
+        question="how soon does a new installation end a run, and what does it use, idle?",
+        run=installation.run,
         is_on_request=True,
     ),
 )

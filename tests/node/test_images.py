@@ -13,6 +13,7 @@ import pytest
 
 from hack.cluster import controlplane, lifecycle, settings
 from hack.cluster.containerd import images as node_images
+from hack.images.buildah import Buildah
 from hack.local.platform import Platform
 from hack.local.world import Tenant
 from tests.integration.cluster.conftest import Kubectl
@@ -77,6 +78,17 @@ def test_the_runner_is_light_and_its_bill_of_materials_names_what_is_in_it(runne
     lock = (settings.REPOSITORY / "requirements" / "runner.txt").read_text().splitlines()
     wanted = {line.partition("==")[0] for line in lock if line[:1].isalpha() and "sys_platform" not in line}
     assert python == wanted | {"keelstep"}
+
+
+def test_an_image_says_what_it_is_and_of_which_sources(runner: Built) -> None:
+    """For whoever finds one in a registry."""
+    found = Buildah.find(settings.read()).run("inspect", "--type", "image", runner["image"])
+    labels = json.loads(found)["OCIv1"]["config"]["Labels"]
+    told = {name.removeprefix("org.opencontainers.image."): value for name, value in labels.items()}
+    assert (told["title"], told["licenses"]) == ("keelstep-runner", "Apache-2.0")
+    assert told["description"]
+    assert told["version"] != "0"
+    assert told["revision"] != "unknown"
 
 
 def test_the_runner_s_image_runs_as_nobody_where_nothing_may_be_written(

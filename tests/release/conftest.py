@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from hack.cluster import errors, settings
+from hack import release
+from hack.cluster import errors, progress, settings
 from hack.cluster.containerd import requirements
 from hack.images import errors as image_errors
 from hack.images.buildah import Buildah
-from tests.release import scene as scenes
 
 ASKED = "KEELSTEP_RELEASE"
 
@@ -32,12 +32,15 @@ def node_is_possible() -> settings.Settings:
 @pytest.fixture(scope="session")
 def scene(
     tmp_path_factory: pytest.TempPathFactory, node_is_possible: settings.Settings
-) -> Iterator[scenes.Scene]:
+) -> Iterator[release.Scene]:
     """One cluster for the whole story."""
     configured = dataclasses.replace(node_is_possible, state=tmp_path_factory.mktemp("state"))
-    with scenes.staged(configured, tmp_path_factory.mktemp("release")) as staged:
+    folder, shown = tmp_path_factory.mktemp("release"), progress.Progress()
+    archives = [
+        *release.images(settings.REPOSITORY, folder / release.BEFORE, release.BEFORE, shown),
+        *release.images(settings.REPOSITORY, folder / release.NOW, release.NOW, shown),
+    ]
+    with release.staged(configured, folder, archives, shown, settings.REPOSITORY) as staged:
         yield staged
         for what, seconds in staged.timings.items():
             print(f"{what}: {seconds:.1f} s")  # noqa: T201 what `make e2e` tells
-        for pod, (memory, cpu) in sorted(staged.footprint().items()):
-            print(f"{pod}: {memory:.0f} MiB, {cpu:.0f} m")  # noqa: T201

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from hack.local.kubectl import CommandError
-from tests.release.scene import BEFORE, NOW, SYSTEM, TENANT, Scene
+from hack.release import BEFORE, NOW, SYSTEM, TENANT, Scene
 
 DONE = ("Succeeded", "Failed", "Cancelled", "Killed")
 

@@ -1,14 +1,16 @@
-"""What is a release installed on? A cluster of its own with a containerd node, its images, two volumes, and nothing else.
+"""What is a release installed on? A cluster of its own with a containerd node, its images, volumes, and nothing else.
 
 Everything is done as a platform team does it: helm and kubectl. Pod Security `restricted` is enforced in every
-namespace. Two releases are kept apart by their charts' versions and their images' tags.
+namespace. Two releases are kept apart by their charts' versions and their images' tags. Tests and benches start here.
 """
 
 import base64
 import json
+import subprocess
+import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,14 +19,13 @@ from typing import Any
 import yaml
 
 from hack import helm
-from hack.cluster import build, controlplane, guardian, lifecycle, progress, settings
+from hack.cluster import build, controlplane, guardian, lifecycle, processes, progress, settings
 from hack.cluster import programs as definitions
 from hack.cluster.containerd import images as node_images
+from hack.cluster.containerd import namespaces as node_namespaces
 from hack.helm import Helm
-from hack.images import base, catalogue
-from hack.images import build as building
-from hack.images.buildah import Buildah
 from hack.local.kubectl import CommandError, Kubectl
+from keelstep.events import clock
 
 SYSTEM, TENANT = "keelstep-system", "refunds"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
@@ -35,6 +36,19 @@ POLL_SECONDS = 0.1
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What a Pod has used up to a moment."""
+
+    at: int
+    """Nanoseconds since 1970."""
+    cpu_ns: int
+    """Since it began."""
+    resident_bytes: int
+    working_set_bytes: int
+    """What the kubelet looks at when memory is short: resident, and the files that it reads and maps."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Scene:
     """A cluster, and how to act on it."""
@@ -42,6 +56,8 @@ class Scene:
     status: lifecycle.Status
     folder: Path
     helm: Helm
+    before: Path | None = None
+    """The sources of the release before, where something is upgraded."""
     timings: dict[str, float] = field(default_factory=dict)
     """What took how long, in seconds, by what it was."""
 
@@ -65,7 +81,7 @@ class Scene:
         target = self.folder / "charts"
         packaged = target / f"{name}-{version}.tgz"
         if not packaged.exists():
-            source = helm.CHARTS / name
+            source = self._charts(version) / name
             self.helm.run(
                 "package", str(source), "--version", version, "--app-version", version, "-d", str(target)
             )
@@ -77,11 +93,17 @@ class Scene:
             values = (
                 ()
                 if name == "keelstep-crds"
-                else ("--values", str(helm.CHARTS / "keelstep-example" / "keelstep.yaml"))
+                else ("--values", str(self._charts(version) / "keelstep-example" / "keelstep.yaml"))
             )
             self.helm.run(
                 "upgrade", "--install", name, str(self.chart(name, version)), "-n", SYSTEM, *values, *words
             )
+
+    def _charts(self, version: str) -> Path:
+        if version == BEFORE:
+            assert self.before is not None, "there is no release before"
+            return self.before / "charts"
+        return helm.CHARTS
 
     def install_example(self, version: str) -> None:
         """`helm install` of the example, in the tenant's namespace."""
@@ -186,19 +208,31 @@ class Scene:
         """Refunds in the shop's own books."""
         return [each for each in self.shop("GET", "/ledger")["bookings"] if each["kind"] == "refund"]
 
-    def footprint(self) -> dict[str, tuple[float, float]]:
-        """What each Pod of ours uses: memory in MiB, and thousandths of a core, as the kubelet counts them."""
+    def uses(self) -> dict[str, Use]:
+        """What each Pod of ours uses, as the kubelet counts it every ten seconds or so; by its name."""
         (node,) = self.admin.get("nodes")["items"]
         path = f"/api/v1/nodes/{node['metadata']['name']}/proxy/stats/summary"
         found = json.loads(self.admin.run("get", "--raw", path))["pods"]
         return {
-            pod["podRef"]["name"]: (
-                pod["memory"].get("workingSetBytes", 0) / 2**20,
-                pod["cpu"].get("usageNanoCores", 0) / 1e6,
+            pod["podRef"]["name"]: Use(
+                at=clock.parse(pod["cpu"]["time"]),
+                cpu_ns=pod["cpu"]["usageCoreNanoSeconds"],
+                resident_bytes=pod["memory"]["rssBytes"],
+                working_set_bytes=pod["memory"]["workingSetBytes"],
             )
             for pod in found
-            if pod["podRef"]["namespace"] == SYSTEM
+            if pod["podRef"]["namespace"] == SYSTEM and "usageCoreNanoSeconds" in pod.get("cpu", {})
         }
+
+    def into_node(self) -> list[str]:
+        """What to put before a command so that it runs in the node, among its interfaces and rules.
+
+        Raises:
+            AssertionError: the node has ended.
+        """
+        first = node_namespaces.find(processes.Records(self.status.folder / "processes"))
+        assert first is not None, "the node has ended"
+        return node_namespaces.enter(first)
 
     def until_available(self) -> None:
         """Wait until every program is."""
@@ -206,39 +240,41 @@ class Scene:
         self.admin.run("wait", *words)
 
 
+def images(sources: Path, folder: Path, tag: str, shown: progress.Progress) -> list[Path]:
+    """Archives of every image, built of these sources by their own rules.
+
+    Raises:
+        subprocess.CalledProcessError: they could not be built; standard error says why.
+    """
+    command = [sys.executable, "-m", "hack.images"]
+    with shown.step(f"Building every image of release {tag}"):
+        for words in (("build",), ("save", str(folder))):
+            subprocess.run([*command, *words, "--tag", tag], cwd=sources, stdout=subprocess.PIPE, check=True)
+    return sorted(folder.glob("*.tar"))
+
+
 @contextmanager
-def staged(configured: settings.Settings, folder: Path) -> Iterator[Scene]:
-    """A cluster with a containerd node, every image, volumes, and two namespaces; ended with the block."""
-    shown = progress.Progress()
+def staged(
+    configured: settings.Settings,
+    folder: Path,
+    archives: Sequence[Path],
+    shown: progress.Progress,
+    before: Path | None = None,
+) -> Iterator[Scene]:
+    """A cluster with a containerd node, the images of these archives, volumes, and two namespaces; ended with the block."""
     build.ensure(configured, definitions.CONTROL_PLANE + definitions.CONTAINERD_NODE, shown)
-    archives = _images(folder / "images", shown)
     up = lifecycle.up(configured, "release", "containerd", shown)
     guarded = guardian.Guardian([part.pid for part in up.parts if part.pid])
     try:
         for archive in archives:
             node_images.load(up.folder, archive)
-        scene = Scene(status=up, folder=folder, helm=Helm.ensure(folder / "helm", up.kubeconfig))
+        tool = Helm.ensure(folder / "helm", up.kubeconfig)
+        scene = Scene(status=up, folder=folder, helm=tool, before=before)
         _furnish(scene)
         yield scene
     finally:
         guarded.dismiss()
         lifecycle.down(configured, "release", shown)
-
-
-def _images(folder: Path, shown: progress.Progress) -> list[Path]:
-    """Every image, once under each release's tag."""
-    tool = Buildah.find(settings.read())
-    chosen = base.choose(tool, "auto", shown)
-    for _ in building.run(tool, catalogue.TARGETS, chosen, NOW, shown):
-        pass
-    archives = []
-    for target in catalogue.TARGETS:
-        tool.run("tag", target.image(NOW), target.image(BEFORE))
-        for tag in (BEFORE, NOW):
-            archive = folder / f"{target.name}-{tag}.tar"
-            tool.push(target.image(tag), archive)
-            archives.append(archive)
-    return archives
 
 
 def _furnish(scene: Scene) -> None:
@@ -248,7 +284,7 @@ def _furnish(scene: Scene) -> None:
         admin.run("create", "namespace", namespace)
     admin.run("label", "namespace", "--all", RESTRICTED)
     (node,) = admin.get("nodes")["items"]
-    for name in ("one", "two"):
+    for name in ("one", "two", "three"):
         place = scene.folder / "volumes" / name
         place.mkdir(parents=True)
         place.chmod(0o777)
