@@ -5,9 +5,12 @@ namespace. Two releases are kept apart by their charts' versions and their image
 """
 
 import base64
+import io
 import json
+import os
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
@@ -30,7 +33,9 @@ from keelstep.events import clock
 SYSTEM, TENANT = "keelstep-system", "refunds"
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 BEFORE, NOW = "0.0.9", "0.1.0"
-"""The release that is upgraded from, which is this one under another version until there are two, and this one."""
+"""The versions of the release that is upgraded from, and of this one."""
+COMMIT_BEFORE = "1c0782817042309801b27a8112f0d72485bf6015"
+"""Whose charts and programs are the release before until there are two: the first that `make e2e` installed."""
 WAIT_SECONDS = 180.0
 POLL_SECONDS = 0.1
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -238,6 +243,21 @@ class Scene:
         """Wait until every program is."""
         words = ("--for=condition=Available", "deployment", "--all", "-n", SYSTEM, "--timeout=180s")
         self.admin.run("wait", *words)
+
+
+def sources_before(folder: Path) -> Path | None:
+    """The sources of the release before, in this folder; None where this clone has not so much of its past."""
+    packed = subprocess.run(
+        ["git", "archive", os.environ.get("KEELSTEP_RELEASE_BEFORE", COMMIT_BEFORE)],
+        cwd=settings.REPOSITORY,
+        capture_output=True,
+        check=False,
+    )
+    if packed.returncode:
+        return None
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as sources:
+        sources.extractall(folder, filter="data")
+    return folder
 
 
 def images(sources: Path, folder: Path, tag: str, shown: progress.Progress) -> list[Path]:

@@ -4,19 +4,22 @@ The tests are one story, in this order: each goes on from what the ones before i
 """
 
 import json
+import subprocess
 
 import pytest
 
 from hack.local.kubectl import CommandError
 from hack.release import BEFORE, NOW, SYSTEM, TENANT, Scene
+from tests.e2e import person
 
+ARCHIVED = ("--set", "archive.enabled=true,archive.olderThanDays=0,archive.size=1Gi")
 DONE = ("Succeeded", "Failed", "Cancelled", "Killed")
 
 
 def test_a_newcomer_installs_three_charts_and_the_first_run_succeeds(scene: Scene) -> None:
     """The kinds, the example, and everything else: a run that waited for nothing but the installation ends well."""
     scene.helm.run("install", "keelstep-crds", str(scene.chart("keelstep-crds", BEFORE)), "-n", SYSTEM)
-    scene.install_example(NOW)
+    scene.install_example(BEFORE)
     scene.admin.run(
         "wait", "--for=condition=Available", "deployment", "--all", "-n", TENANT, "--timeout=120s"
     )
@@ -62,7 +65,8 @@ def test_the_operator_reads_secrets_of_tenants_alone(scene: Scene) -> None:
 
 
 def test_an_upgrade_in_the_middle_of_a_call_loses_and_doubles_nothing(scene: Scene) -> None:
-    """Every program is replaced while the shop has booked a refund and not answered; it ends once, and well."""
+    """Kinds, and then every program, are replaced while the shop has booked a refund and not answered; it ends once."""
+    kinds = _kinds(scene)
     before = len(scene.refunds())
     scene.ask("refund-approved", "over-an-upgrade")
     gate = scene.until_gate("over-an-upgrade")
@@ -70,8 +74,9 @@ def test_an_upgrade_in_the_middle_of_a_call_loses_and_doubles_nothing(scene: Sce
     scene.approve(gate)
     scene.until("the shop to hold the refund", lambda: scene.shop("GET", "/faults/state")["waiting"])
     with scene.timed("helm upgrade, every program replaced"):
-        scene.install(NOW)
+        scene.install(NOW, *ARCHIVED)
         _until_all_run(scene, NOW)
+    assert _kinds(scene) != kinds, "an upgrade that changes no kind shows less than it should"
     scene.shop("DELETE", "/faults")
     assert scene.until_phase("over-an-upgrade", *DONE)["phase"] == "Succeeded"
     assert len(scene.refunds()) == before + 1
@@ -96,12 +101,41 @@ def test_a_runner_evicted_in_mid_run_is_followed_by_the_next(scene: Scene) -> No
     assert (status["phase"], status["attempt"]) == ("Succeeded", 2)
 
 
+def test_the_archivist_s_job_does_its_work_in_the_cluster(scene: Scene) -> None:
+    """What is over and whose Execution is gone leaves the log for a file, and the file proves itself."""
+    scene.admin.run("delete", "execution", "over-an-eviction", "-n", TENANT)
+    job = ("job", "archive-now", "-n", SYSTEM)
+
+    def archived() -> str:
+        scene.admin.run("delete", *job, "--ignore-not-found")
+        scene.admin.run("create", job[0], "--from=cronjob/keelstep-archive", *job[1:])
+        scene.admin.run("wait", "--for=condition=Complete", *job, "--timeout=120s")
+        files = list((scene.folder / "volumes").rglob("*.tar.gz"))
+        return str(files[0]) if files else ""
+
+    # the operator must have seen that a person deleted it
+    file = scene.until("the log to be archived", archived)
+    keys = scene.admin.get("configmap", "keelstep-public", "-n", SYSTEM)["data"]["keyring.json"]
+    keyring = scene.folder / "keyring.json"
+    keyring.write_text(keys)
+    done = subprocess.run(
+        [str(person.KEELSTEP), "archive", "verify", file, "--keyring", str(keyring)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_rollback_works(scene: Scene) -> None:
-    """The release before comes back, and works."""
-    scene.helm.run("rollback", "keelstep", "1", "-n", SYSTEM)
+    """The release before comes back, kinds and programs, and works; and then this one again."""
+    for name in ("keelstep-crds", "keelstep"):
+        scene.helm.run("rollback", name, "1", "-n", SYSTEM)
     _until_all_run(scene, BEFORE)
     scene.ask("small-claim", "after-a-rollback")
     assert scene.until_phase("after-a-rollback", *DONE)["phase"] == "Succeeded"
+    scene.install(NOW, *ARCHIVED)
+    _until_all_run(scene, NOW)
 
 
 def test_what_was_installed_again_finds_its_log_and_its_runs(scene: Scene) -> None:
@@ -110,11 +144,10 @@ def test_what_was_installed_again_finds_its_log_and_its_runs(scene: Scene) -> No
     refunds = len(scene.refunds())
     trace = _trace(scene)
     scene.uninstall()
-    kinds = scene.admin.run("get", "crd", "-o", "name")
-    assert kinds.count("keelstep.io") == 4
+    assert len(_kinds(scene)) == 4
     assert scene.run_status("refund-approved") == before
     with scene.timed("helm install again to the next Succeeded"):
-        scene.install(NOW)
+        scene.install(NOW, *ARCHIVED)
         scene.ask("small-claim", "on-the-second-day")
         assert scene.until_phase("on-the-second-day", *DONE)["phase"] == "Succeeded"
     scene.until("the trace to be read again", lambda: _trace(scene) == trace, lambda: (trace, _trace(scene)))
@@ -129,6 +162,13 @@ def test_every_namespace_enforces_restricted_pods(scene: Scene) -> None:
         assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+def _kinds(scene: Scene) -> dict[str, str]:
+    """The specs of our kinds, by name."""
+    found = scene.admin.get("crd")["items"]
+    ours = [each for each in found if each["spec"]["group"] == "keelstep.io"]
+    return {each["metadata"]["name"]: json.dumps(each["spec"], sort_keys=True) for each in ours}
+
+
 def _trace(scene: Scene) -> str:
     try:
         found = scene.admin.get("executiontraces", "refund-approved", "-n", TENANT)
@@ -141,7 +181,7 @@ def _until_all_run(scene: Scene, version: str) -> None:
     """Wait until every program of ours is of one release and available."""
 
     def replaced() -> bool:
-        pods = scene.admin.get("pods", "-n", SYSTEM)["items"]
+        pods = scene.admin.get("pods", "-n", SYSTEM, "--field-selector=status.phase!=Succeeded")["items"]
         images = {container["image"] for pod in pods for container in pod["spec"]["containers"]}
         return bool(images) and all(image.endswith(f":{version}") for image in images)
 
