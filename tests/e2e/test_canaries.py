@@ -75,8 +75,8 @@ def leads_to(tenant: Tenant, echo: Server, path: str) -> None:
     tenant.apply(tenant.person(AUTHOR), [person.changed(reviewed, TOOL, changes)])
 
     def is_known() -> bool:
-        found = tenant.get("toolcontract", TOOL)
-        return bool(found["status"].get("observedGeneration") == found["metadata"]["generation"])
+        found = tenant.get("toolcontracts", TOOL)
+        return bool((found.get("status") or {}).get("observedGeneration") == found["metadata"]["generation"])
 
     tenant.until("the contract to be known as it is", is_known)
 

@@ -12,8 +12,10 @@ def known(tenant: Tenant) -> Any:
     """The contract, once the operator has seen what it says now."""
 
     def found() -> Any:
-        contract = tenant.get("toolcontract", TOOL)
-        is_seen = contract["status"].get("observedGeneration") == contract["metadata"]["generation"]
+        contract = tenant.get("toolcontracts", TOOL)
+        is_seen = (contract.get("status") or {}).get("observedGeneration") == contract["metadata"][
+            "generation"
+        ]
         return contract if is_seen else None
 
     return tenant.until("the contract to be known as it is", found)

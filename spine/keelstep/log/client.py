@@ -72,14 +72,15 @@ class Connection(Client):
             nats.errors.Error: it was not sent.
         """
         await self.listen()
-        answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Msg] = loop.create_future()
         with self.expecting(lambda message: _settle(answer, message)) as inbox:
             await self.publish(subject, payload, inbox, headers)
+            alarm = loop.call_later(timeout, _give_up, answer)
             try:
-                async with asyncio.timeout(timeout):
-                    message = await answer
-            except TimeoutError as error:
-                raise nats.errors.TimeoutError from error
+                message = await answer
+            finally:
+                alarm.cancel()
         if message.headers and message.headers.get("Status") == _NOBODY_LISTENS:
             raise nats.errors.NoRespondersError
         return message
@@ -145,6 +146,12 @@ def _settle(answer: "asyncio.Future[Msg]", message: Msg | None) -> None:
         answer.set_exception(nats.errors.ConnectionClosedError())
     else:
         answer.set_result(message)
+
+
+def _give_up(answer: "asyncio.Future[Msg]") -> None:
+    """No answer in time."""
+    if not answer.done():
+        answer.set_exception(nats.errors.TimeoutError())
 
 
 async def _never(message: Msg) -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-import yaml
 
-from keelstep.archive import file, settings
+from keelstep.archive import file
 from keelstep.archive.file import ArchiveError
 from keelstep.log import jetstream
 
@@ -126,14 +125,3 @@ def test_a_later_format_is_left_to_a_later_program(tmp_path: Path) -> None:
     later = msgspec.json.encode(msgspec.structs.replace(MANIFEST, format=2))
     with pytest.raises(ArchiveError, match="is of format 2"):
         file.parse_manifest(later, tmp_path)
-
-
-def test_the_example_job_sets_what_there_is_to_set() -> None:
-    """Its environment names settings of the archivist's job, the ones without a default among them."""
-    example = Path(__file__).resolve().parents[3] / "examples" / "operations" / "archive.yaml"
-    (job,) = (each for each in yaml.safe_load_all(example.read_text()) if each["kind"] == "CronJob")
-    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-    given = {each["name"].removeprefix("KEELSTEP_").lower() for each in container["env"]}
-    fields = settings.Settings.model_fields
-    assert given <= set(fields)
-    assert {name for name, each in fields.items() if each.is_required()} <= given

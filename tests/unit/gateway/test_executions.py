@@ -5,10 +5,9 @@ import weakref
 
 import pytest
 from nacl.signing import SigningKey
-from nats.aio.client import Client
 
 from keelstep.events import signing
-from keelstep.log import follow
+from keelstep.log import client, follow
 from keelstep.log.objects import Objects
 from keelstep.log.reader import StreamReader
 from keelstep_gateway.executions import Executions
@@ -20,7 +19,7 @@ TENANT = "shop"
 @pytest.fixture
 def executions() -> Executions:
     """A gateway's, which keeps one hold; nothing here asks a broker."""
-    nc = Client()
+    nc = client.Connection()
     return Executions(
         nc=nc,
         reader=StreamReader(nc, 0),
