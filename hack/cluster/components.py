@@ -132,7 +132,7 @@ def _apiserver(plan: Plan) -> Flags:
 
 def _controller_manager(plan: Plan) -> Flags:
     authority = plan.pair("ca")
-    return _talks_to_apiserver(plan, CONTROLLER_MANAGER) | {
+    flags: Flags = _talks_to_apiserver(plan, CONTROLLER_MANAGER) | {
         # Without it every controller would act as one user, which RBAC grants almost nothing.
         "use-service-account-credentials": "true",
         # The default of 20 requests a second makes thirty controllers take four seconds to start.
@@ -140,11 +140,13 @@ def _controller_manager(plan: Plan) -> Flags:
         "kube-api-burst": 600,
         "root-ca-file": authority.certificate,
         "service-account-private-key-file": plan.folder / "pki" / "service-accounts.key",
-        "cluster-signing-cert-file": authority.certificate,
-        "cluster-signing-key-file": authority.key,
         # By default it makes a folder below /usr.
         "flex-volume-plugin-dir": plan.folder / "volume-plugins",
     }
+    # Each of four signers watches both files by an inotify instance, of which a user has 128 by default; without a
+    # kubelet nobody asks for a certificate.
+    signing = {"cluster-signing-cert-file": authority.certificate, "cluster-signing-key-file": authority.key}
+    return flags if plan.network.is_loopback else flags | signing
 
 
 def _scheduler(plan: Plan) -> Flags:

@@ -3,6 +3,7 @@
 Looks and tries; installs nothing.
 """
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -35,6 +36,9 @@ PLUGIN_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"), Path("/usr/libexec
 HIDDEN = ("/run", "/var/lib", "/var/log", "/var/run")
 """The node has its own folders here, and sees none of the machine's."""
 
+WATCHERS = 32
+"""The inotify instances that a node and its control plane take; kubelet and kube-proxy end where there are fewer."""
+
 
 def plugin_folder() -> Path | None:
     """Where the network plugins lie; None where they are missing."""
@@ -52,10 +56,28 @@ def check(configured: settings.Settings) -> None:
     """
     shortages = [*_root(), *_packages(), *_folders(configured)]
     # Only a machine that has the rest can be asked whether it lets us.
-    shortages = shortages or [*_namespaces(), *_cgroups()]
+    shortages = shortages or [*_namespaces(), *_cgroups(), *lacking_watchers()]
     if shortages:
         listed = "\n".join(f"  · {shortage}" for shortage in shortages)
         raise errors.MissingPrerequisite(f"a containerd node needs what is missing here:\n{listed}")
+
+
+def lacking_watchers() -> list[str]:
+    """What to tell where the user has too few inotify instances left; empty where there are enough."""
+    libc = ctypes.CDLL(None)
+    taken: list[int] = []
+    try:
+        while len(taken) < WATCHERS and (instance := libc.inotify_init()) >= 0:
+            taken.append(instance)
+    finally:
+        for instance in taken:
+            os.close(instance)
+    if len(taken) == WATCHERS:
+        return []
+    return [
+        f"inotify instances: {len(taken)} of the user's are left, a node takes {WATCHERS}; end other clusters, or raise "
+        "the limit: `sysctl fs.inotify.max_user_instances=512`"
+    ]
 
 
 def _root() -> list[str]:

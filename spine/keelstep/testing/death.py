@@ -4,6 +4,7 @@ Work that dies is simply not gone on with: no `finally` of it runs, no task is c
 happens all the same. That is what SIGKILL does, without a process.
 """
 
+import asyncio
 import ctypes
 import types
 from collections.abc import Awaitable, Generator
@@ -18,6 +19,11 @@ class _DiedError(BaseException):
 
 async def at(work: Awaitable[Any], moment: int) -> bool:
     """True where the work died at its n-th wait, False where it ended before that."""
+    # in a task of its own: a deadline that it had set ends that one, later, and not who looks on
+    return await asyncio.create_task(_died(work, moment))
+
+
+async def _died(work: Awaitable[Any], moment: int) -> bool:
     try:
         await _dying(work, moment)
     except _DiedError:

@@ -41,7 +41,10 @@ async def test_a_whole_installation_is_well(
         *("--nats-system-creds", str(site.credentials_file(Role.SYSTEM)), "--dsn", dsn),
     )
     found = _by_name(await terminal.type("doctor", "-o", "json", *words))
-    assert {name for name, check in found.items() if check["result"] != "ok"} == UNSEEN
+    not_well = {name for name, check in found.items() if check["result"] != "ok"}
+    assert (
+        not_well - {"serving certificates"} == UNSEEN
+    )  # the charts' tests may have left one in their cluster
     assert found["kind Execution"]["finding"] == "installed and current"
     for stream in ("SPINE-0", "OBJ", "NAMES", "CONTROL", "LIMITS"):
         assert "messages" in found[f"stream {stream}"]["finding"]
@@ -51,8 +54,8 @@ async def test_a_whole_installation_is_well(
     assert "days left" in found["authority of the views API"]["finding"]
 
 
-UNSEEN = {"programs", "serving certificates", "certificate of the broker", "views"}
-"""In this test: no Deployments, no labelled Secrets, no TLS, and nothing was projected."""
+UNSEEN = {"programs", "certificate of the broker", "views"}
+"""In this test: no Deployments, no TLS, and nothing was projected."""
 
 
 async def test_what_a_kubeconfig_does_not_show_is_said(terminal: Terminal) -> None:

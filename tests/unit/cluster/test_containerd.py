@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import tarfile
 import tomllib
 from pathlib import Path
@@ -125,3 +127,20 @@ def test_everything_that_is_missing_is_named_in_one_message(
         in said
     )
     assert "KEELSTEP_STATE: the node cannot see /var/lib/keelstep" in said
+
+
+def test_too_few_inotify_instances_are_named_before_a_kubelet_ends_for_them() -> None:
+    """Where this user's others took them, or no more files may be open."""
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import resource; from hack.cluster.containerd import requirements as needs\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); print(needs.lacking_watchers())",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "a node takes 32" in told
+    assert "fs.inotify.max_user_instances" in told
