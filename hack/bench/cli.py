@@ -47,6 +47,7 @@ def bench(
     peers: Annotated[bool, typer.Option("--peers", help="Beside Restate, DBOS and LangGraph.")] = False,
     output: Annotated[Output, typer.Option(help="What standard output gets.")] = Output.TABLE,
     patience: Annotated[float, typer.Option(help="Seconds to wait for calm before a repetition.")] = 20.0,
+    page: Annotated[Path | None, typer.Option(help="Renew the tables of this Markdown page.")] = None,
     results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = RESULTS,
 ) -> None:
     """Measure and show. Example: python -m hack.bench --only append --only fold"""
@@ -74,10 +75,21 @@ def bench(
     else:
         out = Console(highlight=False)
         report.show(documents, out if out.is_terminal else Console(highlight=False, width=WIDTH))
+    if page is not None:
+        _renew(page, documents)
     lacking = [f"{each['name']}: {line}" for each in documents for line in result.problems(each)]
     if lacking:
         print("make bench: results are not whole:\n  " + "\n  ".join(lacking), file=sys.stderr)
         raise typer.Exit(EXIT_FAILED)
+
+
+def _renew(page: Path, documents: Sequence[Mapping[str, Any]]) -> None:
+    for each in documents:
+        renewed = report.renew(page.read_text(), each)
+        if renewed is None:
+            print(f"make bench: {page} has no table of {each['name']}", file=sys.stderr)
+        else:
+            page.write_text(renewed)
 
 
 def _chosen(names: Sequence[str]) -> list[Bench]:

@@ -1,8 +1,9 @@
 """How does a person read the results? One table; ratios where there is a reference in the same run.
 
-`show` prints it, `markdown` gives it for a page.
+`show` prints it, `markdown` gives it for a page, `renew` puts it into a page that has an older one.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -29,6 +30,18 @@ def show(documents: Sequence[Mapping[str, Any]], out: console.Console) -> None:
 def markdown(documents: Sequence[Mapping[str, Any]]) -> str:
     """All results as a page's tables, each with the command that made it and how calm it was."""
     return "\n".join(line for written in documents for line in _page(written))
+
+
+def renew(page: str, written: Mapping[str, Any]) -> str | None:
+    """The page with this result in the place of the last one of the same bench; None where it has no table of it.
+
+    A table begins with the line that says which command made it, and ends with its notes.
+    """
+    name = re.escape(written["name"])
+    table = rf"^`python -m hack\.bench --only {name}(?: [^`\n]*)?` · .*\n\n(?:\|.*\n)+(?:\n(?:- .*\n)+)?"
+    made = "\n".join(_page(written)).rstrip("\n") + "\n"
+    renewed, found = re.subn(table, lambda _: made, page, count=1, flags=re.MULTILINE)
+    return renewed if found else None
 
 
 def _page(written: Mapping[str, Any]) -> list[str]:
