@@ -37,13 +37,14 @@ def contract(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
     return _manifest("ToolContract", name, spec)
 
 
-def execution(name: str, agent: str, goal: str) -> dict[str, Any]:
+def execution(name: str, agent: str, goal: str, *, deadline_seconds: int = 3600) -> dict[str, Any]:
     """A run of an agent."""
     spec = {
         "strategyRef": {"name": agent},
         "goal": goal,
         "requestedBy": REQUESTER,
         "budget": {"costUSD": "50"},
+        "deadlineSeconds": deadline_seconds,
     }
     return _manifest("Execution", name, spec)
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import nats.errors
 from nats.aio.client import Client
 
 from hack.cluster.node import client as kubernetes
 from hack.local.platform import Platform
 from hack.local.world import REQUESTER
+from keelstep import errors
 from keelstep.domain import execution
 from keelstep.events import clock, envelope, signing
 from keelstep.events.frame import Stored
@@ -28,6 +30,7 @@ from keelstep.log.tokens import Credentials, Key
 
 AT_ONCE = 16
 """Runs retold at the same time."""
+_PAUSE_SECONDS = 0.05
 _RUNNER_INBOX = "_INBOX.bench"
 
 
@@ -102,12 +105,23 @@ async def _write(writers: _Writers, tenant: str, xid: str, name: str, pattern: S
         signature = signer.sign(subject, payload) if signer is not None else ""
         if signature:
             headers[signing.HEADER] = signature
-        position = await jetstream.publish(writers.connections[told.writer], subject, payload, headers)
+        position = await _published(writers.connections[told.writer], subject, payload, headers)
         stored = msgspec.structs.replace(
             told, position=position, signature=signature, payload=payload, stored_at=clock.now()
         )
         state, outcome = execution.advance(state, stored, vouch)
         assert isinstance(outcome, envelope.Event), f"{event.type} is not valid in the copy: {outcome}"
+
+
+async def _published(nc: Client, subject: str, payload: bytes, headers: dict[str, str]) -> int:
+    """Stored; for a moment nobody hears the runners' account, whenever the broker takes over a new list of revocations."""
+    while True:
+        try:
+            return await jetstream.publish(nc, subject, payload, headers)
+        except errors.BrokerUnavailableError as error:
+            if not isinstance(error.__cause__, nats.errors.NoRespondersError):
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
 
 
 @contextlib.asynccontextmanager

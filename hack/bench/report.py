@@ -96,6 +96,6 @@ def _spread(spread: Mapping[str, float] | None) -> str:
 
 
 def _number(number: float) -> str:
-    if number >= 1_000:
+    if number >= 999.5:  # else it would be told as 1e+03
         return f"{number:,.0f}"
     return f"{number:.{_DIGITS}g}"

@@ -54,7 +54,11 @@ class Cache:
                 return False
             if known["metadata"]["uid"] != metadata["uid"]:
                 self._replaced[key] = time.monotonic()
-        self._objects[key] = found
+        # whose field is whose is the API server's business, and half of an object
+        self._objects[key] = {
+            **found,
+            "metadata": {name: each for name, each in metadata.items() if name != "managedFields"},
+        }
         self._keys.setdefault(key.kind, {}).setdefault(key.namespace, {})[key] = None
         self._models.pop(key, None)
         if key.kind == "Pod":

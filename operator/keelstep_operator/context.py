@@ -213,6 +213,11 @@ class Context:
         """Of every tenant: as many as we know of, or as the broker holds revoked of such as nobody's any more."""
         return max(self.tally.total(now), self.revoker.held)
 
+    def is_over(self, key: Key) -> bool:
+        """Has this run's log been read to its end? Nothing begins or ends it any more."""
+        known = self.runs.by_key.get(key)
+        return known is not None and known[1].xid in self.logs.over
+
     def keep(self, found: Object) -> None:
         """Keep what the API server just answered, as the watch would."""
         self.cache.put(copy.copy(found))

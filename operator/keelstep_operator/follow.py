@@ -39,14 +39,19 @@ async def run(ctx: Context) -> None:
 
     def wake(heard: follow.Heard) -> None:
         key = ctx.runs.by_xid.get(heard.xid)
-        if key is not None and heard.writer != types.Writer.OPERATOR:
-            ctx.queue.wake(key, pause(heard, ctx.logs.peek(heard.xid)))
+        if key is None or heard.writer == types.Writer.OPERATOR:
+            return
+        seconds = pause(heard, ctx.logs.peek(heard.xid))
+        if seconds:
+            ctx.queue.glance(key, seconds)
+        else:
+            ctx.queue.wake(key)
 
     await follow.follow(ctx.nc, ctx.settings.shard, wake)
 
 
 def pause(heard: follow.Heard, known: State | None) -> float:
-    """How soon a run is worth a look, as far as we know it, seconds."""
+    """How soon a run is worth a glance, as far as we know it, seconds; 0 where it is to be looked at now."""
     if heard.type not in _AT_WORK or known is None or known.is_unwinding:
         return 0
     return GLANCE_SECONDS if known.worked else FIRST_SECONDS
@@ -81,7 +86,10 @@ def woken_by_control(ctx: Context, record: control.Record) -> None:
 
 
 def _wake_tenant(ctx: Context, tenant: str) -> None:
-    """Every run of a tenant, those included whose resource is gone."""
+    """Every run of a tenant that may not be over, those included whose resource is gone.
+
+    Of what has ended there are thousands, more than we hold logs of: each would be read again, and keep the others waiting.
+    """
     for key in {*ctx.cache.keys("Execution", tenant), *ctx.runs.by_key}:
-        if key.namespace == tenant:
+        if key.namespace == tenant and not ctx.is_over(key):
             ctx.queue.wake(key)

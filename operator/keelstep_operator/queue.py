@@ -4,6 +4,8 @@ wake(key) ─► waiting ─► working ─┬─► done
                 ▲                ├─► woken meanwhile: waiting again
                 └── later ◄──────┴─► failed: waiting again after a pause
 
+A glance is a look that is not pressing: glances come one after the other, at a distance, and any other look saves one.
+
 Three lines: what can be killed with all its runs goes first, however many runs are busy; what has ended goes last, for at
 a start there may be thousands of it, and nobody waits for any.
 """
@@ -25,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 BACKOFF_FIRST_SECONDS = 0.1
 BACKOFF_MOST_SECONDS = 30.0
+GLANCE_APART_SECONDS = 0.04
+"""Between two glances: what is shown of hundreds at work may be seconds old, and leaves time for what is urgent."""
 _SWITCHES = frozenset({"Namespace", "AgentStrategy", "ToolContract", "ConfigMap"})
 _FIRST, _MIDDLE, _LAST = range(3)
 
@@ -54,6 +58,10 @@ class Queue:
     _sleeping: list[tuple[float, int, Key]] = field(default_factory=list)
     _due: dict[Key, float] = field(default_factory=dict)
     """The earliest wake-up of each sleeping key; later heap entries are stale."""
+    _glancing: list[tuple[float, int, Key]] = field(default_factory=list)
+    _glances: dict[Key, float] = field(default_factory=dict)
+    """When each key may be glanced at; other heap entries are stale."""
+    _next_glance_at: float = 0.0
     _failures: dict[Key, int] = field(default_factory=dict)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -75,6 +83,15 @@ class Queue:
             self._queued[key] = line
             self._lines[line].append(key)
             self._changed.set()
+
+    def glance(self, key: Key, after_seconds: float) -> None:
+        """Look at this key then, or later where many are glanced at; not again where it is looked at before that."""
+        if key in self._glances or key in self._queued:
+            return
+        due = time.monotonic() + after_seconds
+        self._glances[key] = due
+        heapq.heappush(self._glancing, (due, next(self._numbers), key))
+        self._changed.set()
 
     @property
     def depth(self) -> int:
@@ -122,6 +139,7 @@ class Queue:
             key = self._foremost()
             if key is not None:
                 self._working.add(key)
+                self._glances.pop(key, None)
                 return key
             self._changed.clear()
             try:
@@ -142,12 +160,30 @@ class Queue:
     def _rouse(self) -> float | None:
         """Wake what is due; how long until the next is."""
         now = time.monotonic()
+        moments = (self._rouse_sleeping(now), self._rouse_glances(now))
+        return min((moment - now for moment in moments if moment is not None), default=None)
+
+    def _rouse_sleeping(self, now: float) -> float | None:
         while self._sleeping:
             due, _, key = self._sleeping[0]
             if due > now:
-                return due - now
+                return due
             heapq.heappop(self._sleeping)
             if self._due.get(key) == due:
                 del self._due[key]
+                self.wake(key)
+        return None
+
+    def _rouse_glances(self, now: float) -> float | None:
+        while self._glancing:
+            due, _, key = self._glancing[0]
+            is_stale = self._glances.get(key) != due
+            moment = max(due, self._next_glance_at)
+            if moment > now and not is_stale:
+                return moment
+            heapq.heappop(self._glancing)
+            if not is_stale:
+                del self._glances[key]
+                self._next_glance_at = now + GLANCE_APART_SECONDS
                 self.wake(key)
         return None

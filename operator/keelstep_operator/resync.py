@@ -93,15 +93,19 @@ async def _listed(ctx: Context, kind: kube.Kind) -> list[tuple[str, list[kube.Ob
 def _compare(ctx: Context, kind: kube.Kind, scope: str, items: list[kube.Object], version: int) -> None:
     """Keep what is listed; forget what is not, unless it is newer than the list."""
     there: set[Key] = set()
+    changed: set[Key] = set()
     for found in items:
         there.add(caches.key_of(found))
-        ctx.cache.put(found)
+        if ctx.cache.put(found):
+            changed.add(caches.key_of(found))
     for key in ctx.cache.keys(kind.name):
         known = ctx.cache.get(key)
         if known is None or (scope and key.namespace != scope):
             continue
         if key in there:
-            if kind is not kube.PODS:
+            # of thousands that are over each log would be read again, for nothing
+            is_done = key not in changed and route.has_ended(known) and ctx.is_over(key)
+            if kind is not kube.PODS and not is_done:
                 ctx.queue.wake(key, is_patient=route.has_ended(known))
             continue
         if int(known["metadata"]["resourceVersion"]) > version:

@@ -48,6 +48,8 @@ TARGET_MS = 1_000.0
 CALLS_EACH = 3
 """Of every run, on average, before the kill."""
 WAIT_SECONDS = 300.0
+DEADLINE_SECONDS = 420
+"""Of the runs: until then a killed run's identity counts, and one tenant may have 5,500 of them."""
 _STRATEGIES = f"/apis/keelstep.io/v1alpha1/namespaces/{TENANT}/agentstrategies"
 
 
@@ -127,7 +129,8 @@ def _trial(stage: Stage, url: str, name: str, runs: int, into: _Seen, *, does_fr
     names = [f"{name}-{number}" for number in range(runs)]
     crowd.define(stage, crowd.strategy(name, [TOOL]))
     before = _books(url)["posts"]
-    crowd.create(stage, [crowd.execution(each, name, GOAL) for each in names])
+    runs_of_it = [crowd.execution(each, name, GOAL, deadline_seconds=DEADLINE_SECONDS) for each in names]
+    crowd.create(stage, runs_of_it)
     stage.until(
         f"{runs} runs to loop",
         lambda: _are_running(stage, names) and _books(url)["posts"] - before >= CALLS_EACH * runs,

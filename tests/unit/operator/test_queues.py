@@ -3,8 +3,11 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from keelstep import errors
 from keelstep.testing import eventually
+from keelstep_operator import queue as queues
 from keelstep_operator.cache import Cache, key_of
 from keelstep_operator.queue import Key, Queue
 
@@ -113,6 +116,34 @@ async def test_the_earliest_of_several_moments_counts() -> None:
     queue.wake(A, 90)
     async with Works(queue) as works:
         await eventually.true(lambda: works.done == [A])
+
+
+async def test_a_glance_is_saved_by_any_other_look() -> None:
+    """Many wishes for one are one, and none is left once the key was looked at."""
+    queue = Queue()
+    queue.glance(A, 60)
+    queue.wake(A)
+    queue.glance(A, 0.01)  # it waits to be looked at anyway
+    async with Works(queue) as works:
+        await eventually.true(lambda: works.done == [A])
+        queue.glance(B, 0.01)
+        queue.glance(B, 0.01)
+        await eventually.true(lambda: works.done == [A, B])
+        queue.glance(A, 0.01)  # after the look it counts again
+        await eventually.true(lambda: works.done == [A, B, A])
+
+
+async def test_glances_keep_a_distance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many are due at once; what is urgent passes between them."""
+    monkeypatch.setattr(queues, "GLANCE_APART_SECONDS", 3600)
+    queue = Queue()
+    runs = [Key("Execution", "shop", f"at-work-{number}") for number in range(3)]
+    for run in runs:
+        queue.glance(run, 0.001)
+    async with Works(queue) as works:
+        await eventually.true(lambda: works.done == runs[:1])
+        queue.wake(runs[2])
+        await eventually.true(lambda: works.done == [runs[0], runs[2]])
 
 
 def thing(version: int, uid: str = "u1", name: str = "a") -> dict[str, Any]:
