@@ -47,7 +47,12 @@ def bench(
     peers: Annotated[bool, typer.Option("--peers", help="Beside Restate, DBOS and LangGraph.")] = False,
     output: Annotated[Output, typer.Option(help="What standard output gets.")] = Output.TABLE,
     patience: Annotated[float, typer.Option(help="Seconds to wait for calm before a repetition.")] = 20.0,
-    page: Annotated[Path | None, typer.Option(help="Renew the tables of this Markdown page.")] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            help="Renew the tables of this Markdown page.", exists=True, dir_okay=False, writable=True
+        ),
+    ] = None,
     results: Annotated[Path, typer.Option(help="Folder of the JSON files.")] = RESULTS,
 ) -> None:
     """Measure and show. Example: python -m hack.bench --only append --only fold"""

@@ -95,9 +95,10 @@ def _compare(ctx: Context, kind: kube.Kind, scope: str, items: list[kube.Object]
     there: set[Key] = set()
     changed: set[Key] = set()
     for found in items:
-        there.add(caches.key_of(found))
+        key = caches.key_of(found)
+        there.add(key)
         if ctx.cache.put(found):
-            changed.add(caches.key_of(found))
+            changed.add(key)
     for key in ctx.cache.keys(kind.name):
         known = ctx.cache.get(key)
         if known is None or (scope and key.namespace != scope):

@@ -129,8 +129,9 @@ def _trial(stage: Stage, url: str, name: str, runs: int, into: _Seen, *, does_fr
     names = [f"{name}-{number}" for number in range(runs)]
     crowd.define(stage, crowd.strategy(name, [TOOL]))
     before = _books(url)["posts"]
-    runs_of_it = [crowd.execution(each, name, GOAL, deadline_seconds=DEADLINE_SECONDS) for each in names]
-    crowd.create(stage, runs_of_it)
+    crowd.create(
+        stage, [crowd.execution(each, name, GOAL, deadline_seconds=DEADLINE_SECONDS) for each in names]
+    )
     stage.until(
         f"{runs} runs to loop",
         lambda: _are_running(stage, names) and _books(url)["posts"] - before >= CALLS_EACH * runs,

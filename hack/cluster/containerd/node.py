@@ -48,8 +48,11 @@ def start(plane: controlplane.ControlPlane) -> None:
     """Start what does not run of the node, and wait until it takes Pods, and Services and names work.
 
     Raises:
+        MissingPrerequisite: the user has too few inotify instances left.
         StartFailed: a part ended or was not ready in time; the end of its log is told.
     """
+    if plane.records.find(parts.KUBELET) is None:
+        requirements.check_watchers()
     folder, deadline = plane.plan.folder, time.monotonic() + READY_SECONDS
     wanted = commands.write(plane)
     started: set[str] = set()

@@ -36,8 +36,8 @@ PLUGIN_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"), Path("/usr/libexec
 HIDDEN = ("/run", "/var/lib", "/var/log", "/var/run")
 """The node has its own folders here, and sees none of the machine's."""
 
-WATCHERS = 32
-"""The inotify instances that a node and its control plane take; kubelet and kube-proxy end where there are fewer."""
+WATCHERS = 12
+"""The inotify instances that a node's programs take, and some to spare; kubelet and kube-proxy end where there are fewer."""
 
 
 def plugin_folder() -> Path | None:
@@ -56,14 +56,18 @@ def check(configured: settings.Settings) -> None:
     """
     shortages = [*_root(), *_packages(), *_folders(configured)]
     # Only a machine that has the rest can be asked whether it lets us.
-    shortages = shortages or [*_namespaces(), *_cgroups(), *lacking_watchers()]
+    shortages = shortages or [*_namespaces(), *_cgroups()]
     if shortages:
         listed = "\n".join(f"  · {shortage}" for shortage in shortages)
         raise errors.MissingPrerequisite(f"a containerd node needs what is missing here:\n{listed}")
 
 
-def lacking_watchers() -> list[str]:
-    """What to tell where the user has too few inotify instances left; empty where there are enough."""
+def check_watchers() -> None:
+    """Refuse to start a node's programs where the user has too few inotify instances left for them.
+
+    Raises:
+        MissingPrerequisite: so many are left, and how to have more.
+    """
     libc = ctypes.CDLL(None)
     taken: list[int] = []
     try:
@@ -72,12 +76,11 @@ def lacking_watchers() -> list[str]:
     finally:
         for instance in taken:
             os.close(instance)
-    if len(taken) == WATCHERS:
-        return []
-    return [
-        f"inotify instances: {len(taken)} of the user's are left, a node takes {WATCHERS}; end other clusters, or raise "
-        "the limit: `sysctl fs.inotify.max_user_instances=512`"
-    ]
+    if len(taken) < WATCHERS:
+        raise errors.MissingPrerequisite(
+            f"inotify instances: {len(taken)} of the user's are left, a node takes {WATCHERS}; end other clusters, or "
+            "raise the limit: `sysctl fs.inotify.max_user_instances=512`"
+        )
 
 
 def _root() -> list[str]:

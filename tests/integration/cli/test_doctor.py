@@ -42,9 +42,8 @@ async def test_a_whole_installation_is_well(
     )
     found = _by_name(await terminal.type("doctor", "-o", "json", *words))
     not_well = {name for name, check in found.items() if check["result"] != "ok"}
-    assert (
-        not_well - {"serving certificates"} == UNSEEN
-    )  # the charts' tests may have left one in their cluster
+    # of those the charts' tests may have left one in their cluster
+    assert not_well - {"serving certificates"} == UNSEEN
     assert found["kind Execution"]["finding"] == "installed and current"
     for stream in ("SPINE-0", "OBJ", "NAMES", "CONTROL", "LIMITS"):
         assert "messages" in found[f"stream {stream}"]["finding"]

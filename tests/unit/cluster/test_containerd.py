@@ -135,12 +135,13 @@ def test_too_few_inotify_instances_are_named_before_a_kubelet_ends_for_them() ->
         [
             sys.executable,
             "-c",
-            "import resource; from hack.cluster.containerd import requirements as needs\n"
-            "resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20)); print(needs.lacking_watchers())",
+            "import resource; from hack.cluster.containerd import requirements\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (10, 10)); requirements.check_watchers()",
         ],
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
-    assert "a node takes 32" in told
+        check=False,
+    ).stderr
+    assert "MissingPrerequisite: inotify instances:" in told
+    assert "a node takes 12" in told
     assert "fs.inotify.max_user_instances" in told
